@@ -1,0 +1,39 @@
+"""Every error that prodcls raises on purpose.
+
+Each message says the rule, what was received, and what to do next. The command line prints the
+message alone; a library user catches `ProdclsError`, or one of its kinds.
+"""
+
+from __future__ import annotations
+
+
+class ProdclsError(Exception):
+    """Base of all errors of this project: something the user can mend."""
+
+
+class SettingsError(ProdclsError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class InputError(ProdclsError):
+    """A product file, or data given to the library, cannot be used as it is."""
+
+
+class EncoderError(ProdclsError):
+    """A pretrained encoder cannot be found or loaded."""
+
+
+class ModelError(ProdclsError):
+    """A saved model cannot be found or read, or does not fit what is asked of it."""
+
+
+class OutputError(ProdclsError):
+    """A result cannot be written: no permission, no disk, or a file in the way."""
+
+
+class TrainingError(ProdclsError):
+    """A training cannot go on, for instance because the loss is no longer a number."""
+
+
+class RunError(ProdclsError):
+    """A step of a pipeline run failed, or refused to let a model through."""
