@@ -1,0 +1,184 @@
+"""The deep branch: BERT, pooled to one vector a row, and a head that scores the categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Optional, Union
+
+import tensorflow as tf
+from transformers import TFBertForSequenceClassification
+
+from prodcls_tf import features
+
+# Key of states that a frozen part of the encoder has computed already, beside ATTENTION_MASK.
+FROZEN_STATES = "frozen_states"
+
+Pooling = Literal["mean", "first", "pooler"]
+Freeze = Union[Literal["none", "embeddings", "half", "all"], int]
+
+
+def pad(ragged_ids: tf.RaggedTensor, ragged_types: tf.RaggedTensor, multiple: int = 8) -> dict:
+    """Pads token ids to the longest row, rounded up to a multiple.
+
+    Args:
+      ragged_ids: int32 ragged [batch, (tokens)].
+      ragged_types: int32 ragged of the same shape.
+      multiple: the padded length is a multiple of this, which keeps the number of different
+        shapes small (XLA compiles each) and suits tensor cores.
+
+    Returns:
+      `input_ids`, `token_type_ids` and `attention_mask`, each int32 [batch, length].
+    """
+    ids = ragged_ids.to_tensor()
+    length = tf.shape(ids)[1]
+    gap = [[0, 0], [0, -length % multiple]]
+    mask = tf.sequence_mask(ragged_ids.row_lengths(), length, tf.int32)
+    return {
+        features.INPUT_IDS: tf.pad(ids, gap),
+        features.TOKEN_TYPE_IDS: tf.pad(ragged_types.to_tensor(), gap),
+        features.ATTENTION_MASK: tf.pad(mask, gap),
+    }
+
+
+class DeepBranch(tf.keras.Model):
+    """Scores categories with a BERT.
+
+    The weights are those of `TFBertForSequenceClassification`; what this class adds is the choice
+    of pooling, of the head's width, and of a frozen lower part whose outputs can be computed once.
+
+    Args:
+      bert: the pretrained model; its classifier is the last layer of the head.
+      pooling: `mean` of the token states, the `first` token's state (both scaled to length
+        sqrt(width), so that a head sees vectors of one size from any encoder), or BERT's own
+        `pooler`.
+      freeze: `none`, `embeddings`, a number of lowest layers (embeddings with them), the lower
+        `half` of the layers, or `all`.
+      hidden: width of a hidden GELU layer between pooling and classifier; 0 for none.
+
+    Example:
+      >>> branch = DeepBranch(bert, pooling="mean", freeze=3)  # doctest: +SKIP
+      >>> branch(pad(ids, types)).shape  # doctest: +SKIP
+      TensorShape([32, 89])
+    """
+
+    def __init__(
+        self,
+        bert: TFBertForSequenceClassification,
+        pooling: Pooling = "mean",
+        freeze: Freeze = "none",
+        hidden: int = 0,
+    ) -> None:
+        super().__init__(name="deep_branch")
+        self.bert = bert
+        self.pooling = pooling
+        self.frozen_depth = _frozen_depth(freeze, len(self.layers_of_encoder))
+        self.hidden = tf.keras.layers.Dense(hidden, "gelu", name="hidden") if hidden else None
+        main = bert.bert
+        main.embeddings.trainable = self.frozen_depth is None
+        for depth, layer in enumerate(self.layers_of_encoder):
+            layer.trainable = depth >= (self.frozen_depth or 0)
+        main.pooler.trainable = pooling == "pooler"
+
+    def get_config(self) -> dict[str, object]:
+        """Returns what Keras notes of a model; the weights' folder holds the rest."""
+        return {"pooling": self.pooling, "frozen_depth": self.frozen_depth}
+
+    @property
+    def layers_of_encoder(self) -> list[tf.keras.layers.Layer]:
+        """The transformer layers, lowest first."""
+        return self.bert.bert.encoder.layer
+
+    @property
+    def width(self) -> int:
+        """Number of values in a pooled vector."""
+        return self.bert.config.hidden_size
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: Optional[bool] = None) -> tf.Tensor:
+        """Returns float32 logits [batch, categories] of padded ids or of frozen states."""
+        return self.score(self.pooled(inputs, training), training)
+
+    def frozen_states(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the frozen part's output, [batch, length, width]: the same in every epoch."""
+        states = self._embed(inputs, training=False)
+        return self._transform(
+            states, inputs[features.ATTENTION_MASK], 0, self.frozen_depth or 0, False
+        )
+
+    def pooled(self, inputs: Mapping[str, tf.Tensor], training: Optional[bool] = None) -> tf.Tensor:
+        """Returns one float32 vector a row, [batch, width]."""
+        if self.frozen_depth is None:
+            states = self._embed(inputs, training)
+        elif FROZEN_STATES in inputs:
+            states = inputs[FROZEN_STATES]
+        else:
+            states = tf.stop_gradient(self.frozen_states(inputs))
+        return self.pooled_from(states, inputs, training)
+
+    def pooled_from(
+        self,
+        states: tf.Tensor,
+        inputs: Mapping[str, tf.Tensor],
+        training: Optional[bool] = None,
+    ) -> tf.Tensor:
+        """Returns pooled vectors, going on from the frozen part's output (or the embeddings)."""
+        mask = inputs[features.ATTENTION_MASK]
+        depth = len(self.layers_of_encoder)
+        states = self._transform(states, mask, self.frozen_depth or 0, depth, training)
+        if self.pooling == "pooler":
+            return tf.cast(self.bert.bert.pooler(states), tf.float32)
+        states = tf.cast(states, tf.float32)
+        if self.pooling == "first":
+            vectors = states[:, 0]
+        else:
+            # The direction of the sum is the direction of the mean.
+            vectors = tf.reduce_sum(states * tf.cast(mask, tf.float32)[:, :, None], axis=1)
+        return tf.nn.l2_normalize(vectors, axis=-1) * self.width**0.5
+
+    def score(self, vectors: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
+        """Returns float32 logits [batch, categories] of pooled vectors."""
+        if self.hidden is not None:
+            vectors = self.hidden(vectors)
+        vectors = self.bert.dropout(vectors, training=training)
+        return tf.cast(self.bert.classifier(vectors), tf.float32)
+
+    def _embed(self, inputs: Mapping[str, tf.Tensor], training: Optional[bool]) -> tf.Tensor:
+        return self.bert.bert.embeddings(
+            input_ids=inputs[features.INPUT_IDS],
+            token_type_ids=inputs[features.TOKEN_TYPE_IDS],
+            training=training,
+        )
+
+    def _transform(
+        self,
+        states: tf.Tensor,
+        mask: tf.Tensor,
+        first: int,
+        last: int,
+        training: Optional[bool],
+    ) -> tf.Tensor:
+        # What TFBertMainLayer does, for a part of the layers: masked positions get -10000 before
+        # the softmax of each attention.
+        bias = (1.0 - tf.cast(mask, states.dtype))[:, None, None, :] * -10000.0
+        for layer in self.layers_of_encoder[first:last]:
+            (states,) = layer(
+                hidden_states=states,
+                attention_mask=bias,
+                head_mask=None,
+                encoder_hidden_states=None,
+                encoder_attention_mask=None,
+                past_key_value=None,
+                output_attentions=False,
+                training=training,
+            )
+        return states
+
+
+def _frozen_depth(freeze: Freeze, layers: int) -> Optional[int]:
+    """Number of lowest layers that stay as they are; 0: the embeddings alone; None: nothing."""
+    if freeze == "none":
+        return None
+    if freeze == "embeddings":
+        return 0
+    if freeze == "half":
+        return layers // 2
+    return layers if freeze == "all" else min(int(freeze), layers)

@@ -1,0 +1,105 @@
+"""A classifier's weights on disk: a Hugging Face checkpoint, and what stands beside it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+
+from prodcls_tf.model.deep_branch import DeepBranch, pad
+from prodcls_tf.model.encoder import load_encoder
+from prodcls_tf.model.product_model import ProductModel
+from prodcls_tf.model.wide_branch import NGramWeights, WideBranch
+from prodcls_tf.settings import Settings
+from prodcls_tf.text.ngrams import HashedNGrams
+from prodcls_tf.text.tokenizer import TextToIds, TokenizerOptions, read_vocabulary
+
+ENCODER = "encoder"
+_BRANCHES = "branches.npz"
+_TOKENIZER_FILES = ("vocab.txt", "tokenizer_config.json", "tokenizer.json")
+
+
+def build_text_to_ids(folder: Path, settings: Settings) -> TextToIds:
+    """Builds the graph that makes ids as the checkpoint in this folder expects them."""
+    return TextToIds(
+        read_vocabulary(folder), TokenizerOptions.from_folder(folder), settings.encoder.max_length
+    )
+
+
+def build_deep_branch(folder: Path, settings: Settings, categories: int) -> DeepBranch:
+    """Builds a deep branch with the weights in a checkpoint's folder."""
+    bert = load_encoder(
+        folder,
+        num_labels=categories,
+        dropout=settings.encoder.dropout,
+        head_dropout=settings.head.dropout,
+    )
+    branch = DeepBranch(
+        bert, settings.encoder.pooling, settings.encoder.freeze, settings.head.hidden
+    )
+    # One tiny batch builds every layer, so that weights can be set and restored.
+    branch(pad(tf.ragged.constant([[0]]), tf.ragged.constant([[0]])))
+    return branch
+
+
+def save_model(model: ProductModel, encoder_folder: Path, folder: Path) -> None:
+    """Writes a model's weights.
+
+    Args:
+      model: the model.
+      encoder_folder: the checkpoint it came from, whose tokenizer files are copied.
+      folder: must exist.
+    """
+    encoder = folder / ENCODER
+    model.deep.bert.save_pretrained(encoder, safe_serialization=True)
+    for name in _TOKENIZER_FILES:
+        if (encoder_folder / name).is_file() and encoder_folder != encoder:
+            shutil.copyfile(encoder_folder / name, encoder / name)
+    arrays = {
+        "deep_weight": np.float32(model.deep_weight),
+        "wide_weight": np.float32(model.wide_weight),
+    }
+    if model.deep.hidden is not None:
+        arrays["hidden_kernel"], arrays["hidden_bias"] = model.deep.hidden.get_weights()
+    if model.wide is not None:
+        arrays |= {
+            "column": model.wide.weights.column.numpy(),
+            "idf": model.wide.weights.idf.numpy(),
+            "table": model.wide.table.numpy(),
+            "bias": model.wide.bias.numpy(),
+        }
+    np.savez(folder / _BRANCHES, **arrays)
+
+
+def load_model(folder: Path, settings: Settings, categories: int) -> ProductModel:
+    """Reads what `save_model` wrote.
+
+    Args:
+      folder: of the model.
+      settings: as they were when it was trained.
+      categories: number of categories.
+
+    Returns:
+      The model.
+    """
+    deep = build_deep_branch(folder / ENCODER, settings, categories)
+    wide: Optional[WideBranch] = None
+    with np.load(folder / _BRANCHES) as arrays:
+        if deep.hidden is not None:
+            deep.hidden.set_weights([arrays["hidden_kernel"], arrays["hidden_bias"]])
+        if "table" in arrays:
+            ngrams = HashedNGrams(
+                settings.wide.buckets, settings.wide.word_ngrams, settings.wide.char_ngrams
+            )
+            weights = NGramWeights(ngrams, arrays["column"], arrays["idf"])
+            wide = WideBranch(weights, arrays["table"], arrays["bias"])
+        return ProductModel(
+            build_text_to_ids(folder / ENCODER, settings),
+            deep,
+            wide,
+            float(arrays["deep_weight"]),
+            float(arrays["wide_weight"]),
+        )

@@ -1,0 +1,1 @@
+"""Training: batches, optimizer, the stages of the recipe, and what watches them."""

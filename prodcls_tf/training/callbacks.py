@@ -1,0 +1,163 @@
+"""What watches a training: progress, the best weights, and checkpoints to go on from."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any, Optional
+
+import tensorflow as tf
+
+from prodcls_tf.errors import OutputError, TrainingError
+from prodcls_tf.progress import report
+
+MONITOR = "val_macro_f1"
+
+
+class ProgressReport(tf.keras.callbacks.Callback):
+    """Reports each batch, and stops a training whose loss is no longer a number.
+
+    Args:
+      epochs: epochs in all.
+      steps: batches an epoch.
+    """
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        super().__init__()
+        self._epochs = epochs
+        self._steps = steps
+        self._epoch = 0
+        self._last = ""
+
+    def on_epoch_begin(self, epoch: int, logs: Optional[dict[str, Any]] = None) -> None:
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Optional[dict[str, Any]] = None) -> None:
+        """Reports the batch."""
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss must stay a finite number. Received {loss} in epoch "
+                f"{self._epoch + 1}, batch {batch + 1}. Lower training.learning_rate, or set "
+                "training.precision=float32."
+            )
+        detail = f"loss {loss:.3f}" + (f" · {self._last}" if self._last else "")
+        self._report(batch + 1, detail)
+
+    def on_epoch_end(self, epoch: int, logs: Optional[dict[str, Any]] = None) -> None:
+        """Reports the epoch's validation figures."""
+        logs = logs or {}
+        self._last = f"validation macro-F1 {logs.get(MONITOR, 0.0):.3f}"
+        self._report(self._steps, f"loss {logs.get('loss', 0.0):.3f} · {self._last}")
+
+    def _report(self, done: int, detail: str) -> None:
+        report(f"fine-tuning, epoch {self._epoch + 1} of {self._epochs}", done, self._steps, detail)
+
+
+class Checkpoints(tf.keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, stops when none gets better, and survives a kill.
+
+    After each epoch the weights, the optimizer and the epoch's number are written; a training
+    that begins in the same folder goes on after the last epoch that was written. At the end the
+    model has the weights of the epoch with the best validation macro-F1.
+
+    Args:
+      folder: where to write; None for a temporary folder that goes with the training.
+      patience: epochs without a better one after which training stops.
+
+    Example:
+      >>> checkpoints = Checkpoints(None, patience=2)  # doctest: +SKIP
+      >>> first = checkpoints.restore(model)  # doctest: +SKIP
+      >>> model.fit(data, initial_epoch=first, callbacks=[checkpoints])  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: Optional[Path], patience: int) -> None:
+        super().__init__()
+        self._temporary = tempfile.TemporaryDirectory() if folder is None else None
+        self._folder = Path(self._temporary.name) if folder is None else folder
+        self._patience = patience
+        self._manager: Optional[tf.train.CheckpointManager] = None
+        self._checkpoint: Optional[tf.train.Checkpoint] = None
+        self.best_epoch = 0
+        self.best_score = -math.inf
+        self.history: list[dict[str, float]] = []
+
+    def restore(self, model: tf.keras.Model) -> int:
+        """Takes up the last epoch that was written, if there is one.
+
+        Args:
+          model: compiled and built; gets its weights and its optimizer's state.
+
+        Returns:
+          The number of epochs that are done.
+
+        Raises:
+          OutputError: the folder cannot be written.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"Checkpoints need a folder that can be written. Received {self._folder}: "
+                f"{error.strerror}. Name another output folder."
+            ) from None
+        model.optimizer.build(model.trainable_variables)
+        self._checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(self._folder / "epochs"), max_to_keep=1
+        )
+        if self._manager.latest_checkpoint is None or not self._state.is_file():
+            return 0
+        self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
+        state = json.loads(self._state.read_text(encoding="utf-8"))
+        self.history = state["history"]
+        self.best_epoch = state["best_epoch"]
+        self.best_score = state["best_score"]
+        return len(self.history)
+
+    def on_epoch_end(self, epoch: int, logs: Optional[dict[str, Any]] = None) -> None:
+        """Writes the epoch, and its weights apart if it is the best so far."""
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        self.history.append(figures)
+        if figures[MONITOR] > self.best_score:
+            self.best_epoch, self.best_score = epoch, figures[MONITOR]
+            self._write_best()
+        assert self._manager is not None
+        self._manager.save(checkpoint_number=epoch + 1)
+        self._write_state()
+        if epoch - self.best_epoch >= self._patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Optional[dict[str, Any]] = None) -> None:
+        """Gives the model the best epoch's weights."""
+        if self.history:
+            self.model.load_weights(str(self._best))
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    @property
+    def _best(self) -> Path:
+        return self._folder / "best.weights.h5"
+
+    @property
+    def _state(self) -> Path:
+        return self._folder / "state.json"
+
+    def _write_best(self) -> None:
+        # Written aside and renamed, so that a kill leaves the earlier file whole.
+        part = self._best.with_name("part.weights.h5")
+        self.model.save_weights(str(part))
+        part.replace(self._best)
+
+    def _write_state(self) -> None:
+        state = {
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_score": self.best_score,
+        }
+        part = self._state.with_suffix(".part")
+        part.write_text(json.dumps(state), encoding="utf-8")
+        part.replace(self._state)

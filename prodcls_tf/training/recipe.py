@@ -1,0 +1,155 @@
+"""The stages of training, in order: wide branch, probe, fine-tuning, and their weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+import tensorflow as tf
+
+from prodcls_tf.data.encoded import EncodedExamples
+from prodcls_tf.evaluation.metrics import Metrics
+from prodcls_tf.model.deep_branch import DeepBranch
+from prodcls_tf.model.product_model import ProductModel
+from prodcls_tf.model.storage import build_deep_branch
+from prodcls_tf.settings import Settings
+from prodcls_tf.text.tokenizer import TextToIds
+from prodcls_tf.training.fine_tuning import fine_tune
+from prodcls_tf.training.frozen import FrozenPart
+from prodcls_tf.training.fusion import fit_weights
+from prodcls_tf.training.measuring import BranchScorer
+from prodcls_tf.training.precision import precision_scope, resolve_precision
+from prodcls_tf.training.probe import start_head
+from prodcls_tf.training.wide import fit_wide
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves.
+
+    Attributes:
+      model: the classifier's graph with its best weights.
+      history: figures of each epoch of fine-tuning.
+      baseline: by split, the metrics of the untouched encoder with its first head.
+      metrics: by split, the metrics of the finished model.
+      scores: by split, float32 [rows, categories] of the finished model.
+    """
+
+    model: ProductModel
+    history: list[dict[str, float]]
+    baseline: Mapping[str, Metrics] = field(repr=False)
+    metrics: Mapping[str, Metrics] = field(repr=False)
+    scores: Mapping[str, np.ndarray] = field(repr=False)
+
+
+def train(
+    settings: Settings,
+    text_to_ids: TextToIds,
+    encoder_folder: Path,
+    categories: Sequence[str],
+    splits: Mapping[str, EncodedExamples],
+    *,
+    log_dir: Optional[Path] = None,
+    checkpoint_dir: Optional[Path] = None,
+) -> Trained:
+    """Trains a classifier.
+
+    The wide branch is a convex fit and the deep branch is fine-tuned beside it, not with it:
+    trained together, the wide branch learns the training rows by heart within an epoch and leaves
+    BERT nothing to learn. What each has to say is weighed on validation rows.
+
+    Args:
+      settings: all of them; `data`, `evaluation`, `push` and `pipeline` play no part here.
+      text_to_ids: the graph that made the ids of the splits.
+      encoder_folder: the pretrained checkpoint.
+      categories: the paths by number.
+      splits: `train` and `val`, and any others that are to be measured.
+      log_dir: where TensorBoard's logs go.
+      checkpoint_dir: where a killed training goes on from.
+
+    Returns:
+      The model and its figures.
+    """
+    tf.keras.utils.set_random_seed(settings.training.seed)
+    precision = resolve_precision(settings.training.precision)
+    _logger.info("training %d rows in %s", len(splits["train"]), precision)
+    wide = None
+    if settings.wide.enabled:
+        wide = fit_wide(splits["train"], len(categories), settings.wide, settings.training.seed)
+    with precision_scope(precision), _strategy().scope():
+        branch = build_deep_branch(encoder_folder, settings, len(categories))
+        baseline, states = _prepare(branch, settings, categories, splits)
+        history = fine_tune(
+            branch,
+            splits["train"],
+            splits["val"],
+            settings.training,
+            train_states=states.get("train"),
+            val_states=states.get("val"),
+            log_dir=log_dir,
+            checkpoint_dir=checkpoint_dir,
+        )
+        weights = branch.get_weights()
+    # Built anew outside of the scopes: the model that is kept computes in float32 on any device.
+    deep = build_deep_branch(encoder_folder, settings, len(categories))
+    deep.set_weights(weights)
+    model = ProductModel(text_to_ids, deep, wide)
+    scorer = BranchScorer(model)
+    logits = {name: scorer.logits(rows, name) for name, rows in splits.items()}
+    weigh_branches(model, logits["val"], splits["val"].labels)
+    scores = {name: scorer.fuse(parts) for name, parts in logits.items()}
+    return Trained(
+        model=model,
+        history=history,
+        baseline=baseline,
+        metrics={
+            name: Metrics.of(rows.labels, scores[name], categories) for name, rows in splits.items()
+        },
+        scores=scores,
+    )
+
+
+def weigh_branches(model: ProductModel, logits: list[np.ndarray], labels: np.ndarray) -> None:
+    """Sets how much each branch has to say, from validation rows."""
+    weights = fit_weights(logits, labels)
+    if model.wide is None:
+        # A single branch may still be over- or underconfident; its order is its own.
+        model.deep_weight = max(float(weights[0]), 1e-3)
+    else:
+        model.deep_weight, model.wide_weight = (float(weight) for weight in weights)
+    _logger.info("branch weights: deep %.3f, wide %.3f", model.deep_weight, model.wide_weight)
+
+
+def _prepare(
+    branch: DeepBranch,
+    settings: Settings,
+    categories: Sequence[str],
+    splits: Mapping[str, EncodedExamples],
+) -> tuple[dict[str, Metrics], dict[str, Optional[tf.RaggedTensor]]]:
+    """Passes all rows through the untouched encoder once: baseline, head start, frozen states."""
+    part = FrozenPart(branch, settings.training.cache_mb << 20)
+    keep = part.fits(splits["train"], splits["val"])
+    vectors: dict[str, np.ndarray] = {}
+    states: dict[str, Optional[tf.RaggedTensor]] = {}
+    for name, rows in splits.items():
+        states[name], vectors[name] = part.run(
+            rows, f"encoding {name}", keep_states=keep and name in ("train", "val")
+        )
+    if settings.head.probe and not settings.head.hidden:
+        start_head(branch, vectors["train"], splits["train"].labels, settings.training.seed)
+    baseline = {
+        name: Metrics.of(rows.labels, branch.score(vectors[name]).numpy(), categories)
+        for name, rows in splits.items()
+    }
+    return baseline, states
+
+
+def _strategy() -> tf.distribute.Strategy:
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
