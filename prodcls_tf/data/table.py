@@ -1,0 +1,116 @@
+"""Columns of plain Python or pandas data, checked: what the library is given without a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Union
+
+import numpy as np
+
+from prodcls_tf.data.category import clean_category
+from prodcls_tf.data.folding import fold_row
+from prodcls_tf.data.splitting import split_of
+from prodcls_tf.errors import InputError
+from prodcls_tf.settings import DataSettings
+
+# A DataFrame, a dict of columns, or a list of titles.
+Rows = Union[Mapping[str, Sequence[Any]], Sequence[str], Any]
+
+
+def text_columns(rows: Rows, settings: DataSettings) -> dict[str, list[str]]:
+    """Takes the text columns out of rows.
+
+    Args:
+      rows: a DataFrame or a dict of columns, by the names in `settings.text`; or, where there is
+        one text column, a list of texts.
+      settings: column names.
+
+    Returns:
+      The texts by field name (`settings.fields`); None and NaN are ''.
+
+    Raises:
+      InputError: a column is missing, or columns differ in length.
+
+    Example:
+      >>> text_columns(["usb cable"], DataSettings())
+      {'title': ['usb cable']}
+    """
+    if isinstance(rows, str):
+        raise InputError(
+            f"Rows are a list of texts or named columns. Received one text: {rows[:40]!r}. "
+            "Put it into a list."
+        )
+    if isinstance(rows, (list, tuple)):
+        if len(settings.text) > 1:
+            raise InputError(
+                f"This classifier reads the columns {settings.text}. Received a plain list. "
+                f"Pass a dict or a DataFrame with these columns."
+            )
+        rows = {settings.text[0]: rows}
+    columns = {
+        field: [_text(value) for value in _column(rows, name)]
+        for field, name in zip(settings.fields, settings.text, strict=True)
+    }
+    if len({len(column) for column in columns.values()}) > 1:
+        lengths = {name: len(column) for name, column in columns.items()}
+        raise InputError(f"Columns must have one length. Received {lengths}.")
+    return columns
+
+
+def category_paths(rows: Rows, settings: DataSettings) -> list[str]:
+    """Takes the category column out of rows.
+
+    Args:
+      rows: a DataFrame or a dict of columns.
+      settings: column name and separator.
+
+    Returns:
+      The paths, their levels trimmed.
+
+    Raises:
+      InputError: the column is missing, or a row has no category.
+    """
+    paths = [
+        clean_category(_text(value), settings.separator)[0]
+        for value in _column(rows, settings.label)
+    ]
+    empty = [number for number, path in enumerate(paths) if not path]
+    if empty:
+        raise InputError(
+            f"Every row must have a category in {settings.label!r}. Received {len(empty)} rows "
+            f"without, the first at index {empty[0]}. Label them or leave them out."
+        )
+    return paths
+
+
+def val_rows(texts: Mapping[str, Sequence[str]], paths: Sequence[str], share: float) -> np.ndarray:
+    """Chooses validation rows by their text, so that equal texts stay together.
+
+    Args:
+      texts: the text fields.
+      paths: each row's category; one that would have no training row keeps all its rows there.
+      share: of the rows, on average.
+
+    Returns:
+      bool [rows], True for validation.
+    """
+    folded = [fold_row(fields) for fields in zip(*texts.values(), strict=True)]
+    chosen = np.array([split_of(text, share, 0.0) == "val" for text in folded], bool)
+    trained = {path for path, val in zip(paths, chosen, strict=True) if not val}
+    return chosen & np.array([path in trained for path in paths], bool)
+
+
+def _column(rows: Any, name: str) -> Sequence[Any]:
+    try:
+        return list(rows[name])
+    except (KeyError, TypeError, IndexError):
+        there = list(getattr(rows, "columns", getattr(rows, "keys", list)()))
+        raise InputError(
+            f"Rows must have the column {name!r}. Received the columns {there}. Rename it, or set "
+            "data.text and data.label."
+        ) from None
+
+
+def _text(value: Any) -> str:
+    # NaN is the only value that differs from itself; pandas fills gaps with it.
+    return "" if value is None or value != value else str(value)
