@@ -43,6 +43,7 @@ class ServingModel(tf.Module):
         self._logits = tf.function(
             lambda *columns: self.model(columns),
             input_signature=[tf.TensorSpec([None], tf.string)] * len(self._fields),
+            autograph=False,
         )
         self._top_k = min(top_k, len(categories))
         self._labels = tf.lookup.StaticHashTable(
@@ -59,10 +60,10 @@ class ServingModel(tf.Module):
         examples = tf.TensorSpec([None], tf.string, name="examples")
         inputs = tf.TensorSpec([None], tf.string, name="inputs")
         return {
-            SERVING: tf.function(self._answer).get_concrete_function(**text),
-            CLASSIFY: tf.function(self._classify).get_concrete_function(inputs=inputs),
-            EVALUATE: tf.function(self._evaluate).get_concrete_function(examples=examples),
-            TRANSFORM: tf.function(self._transform).get_concrete_function(examples=examples),
+            SERVING: _graph(self._answer).get_concrete_function(**text),
+            CLASSIFY: _graph(self._classify).get_concrete_function(inputs=inputs),
+            EVALUATE: _graph(self._evaluate).get_concrete_function(examples=examples),
+            TRANSFORM: _graph(self._transform).get_concrete_function(examples=examples),
         }
 
     def _answer(self, **fields: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -95,3 +96,7 @@ class ServingModel(tf.Module):
     def _best(self, fields: Sequence[tf.Tensor]) -> dict[str, tf.Tensor]:
         scores, numbers = tf.math.top_k(tf.nn.softmax(self._logits(*fields)), self._top_k)
         return {"categories": tf.gather(self.categories, numbers), "scores": scores}
+
+
+def _graph(function: Callable) -> tf.types.experimental.PolymorphicFunction:
+    return tf.function(function, autograph=False)

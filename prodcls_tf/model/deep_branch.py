@@ -53,7 +53,8 @@ class DeepBranch(tf.keras.Model):
         `pooler`.
       freeze: `none`, `embeddings`, a number of lowest layers (embeddings with them), the lower
         `half` of the layers, or `all`.
-      hidden: width of a hidden GELU layer between pooling and classifier; 0 for none.
+      hidden: width of an MLP between pooling and classifier, 0 for none. It adds to the pooled
+        vector and begins by adding nothing, so a head that fits the vectors fits from the start.
 
     Example:
       >>> branch = DeepBranch(bert, pooling="mean", freeze=3)  # doctest: +SKIP
@@ -72,7 +73,7 @@ class DeepBranch(tf.keras.Model):
         self.bert = bert
         self.pooling = pooling
         self.frozen_depth = _frozen_depth(freeze, len(self.layers_of_encoder))
-        self.hidden = tf.keras.layers.Dense(hidden, "gelu", name="hidden") if hidden else None
+        self.mlp = _mlp(hidden, self.width) if hidden else None
         main = bert.bert
         main.embeddings.trainable = self.frozen_depth is None
         for depth, layer in enumerate(self.layers_of_encoder):
@@ -93,6 +94,8 @@ class DeepBranch(tf.keras.Model):
         """Number of values in a pooled vector."""
         return self.bert.config.hidden_size
 
+    # No control flow here depends on a tensor; without conversion, tracing takes a fraction.
+    @tf.autograph.experimental.do_not_convert
     def call(self, inputs: Mapping[str, tf.Tensor], training: Optional[bool] = None) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of padded ids or of frozen states."""
         return self.score(self.pooled(inputs, training), training)
@@ -136,8 +139,8 @@ class DeepBranch(tf.keras.Model):
 
     def score(self, vectors: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of pooled vectors."""
-        if self.hidden is not None:
-            vectors = self.hidden(vectors)
+        if self.mlp is not None:
+            vectors += self.mlp(vectors)
         vectors = self.bert.dropout(vectors, training=training)
         return tf.cast(self.bert.classifier(vectors), tf.float32)
 
@@ -171,6 +174,16 @@ class DeepBranch(tf.keras.Model):
                 training=training,
             )
         return states
+
+
+def _mlp(hidden: int, width: int) -> tf.keras.Sequential:
+    return tf.keras.Sequential(
+        [
+            tf.keras.layers.Dense(hidden, "gelu"),
+            tf.keras.layers.Dense(width, kernel_initializer="zeros"),
+        ],
+        name="mlp",
+    )
 
 
 def _frozen_depth(freeze: Freeze, layers: int) -> Optional[int]:

@@ -62,8 +62,8 @@ def save_model(model: ProductModel, encoder_folder: Path, folder: Path) -> None:
         "deep_weight": np.float32(model.deep_weight),
         "wide_weight": np.float32(model.wide_weight),
     }
-    if model.deep.hidden is not None:
-        arrays["hidden_kernel"], arrays["hidden_bias"] = model.deep.hidden.get_weights()
+    if model.deep.mlp is not None:
+        arrays |= {f"mlp_{i}": weight for i, weight in enumerate(model.deep.mlp.get_weights())}
     if model.wide is not None:
         arrays |= {
             "column": model.wide.weights.column.numpy(),
@@ -88,14 +88,15 @@ def load_model(folder: Path, settings: Settings, categories: int) -> ProductMode
     deep = build_deep_branch(folder / ENCODER, settings, categories)
     wide: Optional[WideBranch] = None
     with np.load(folder / _BRANCHES) as arrays:
-        if deep.hidden is not None:
-            deep.hidden.set_weights([arrays["hidden_kernel"], arrays["hidden_bias"]])
+        if deep.mlp is not None:
+            weights = [arrays[f"mlp_{i}"] for i in range(len(deep.mlp.get_weights()))]
+            deep.mlp.set_weights(weights)
         if "table" in arrays:
             ngrams = HashedNGrams(
                 settings.wide.buckets, settings.wide.word_ngrams, settings.wide.char_ngrams
             )
-            weights = NGramWeights(ngrams, arrays["column"], arrays["idf"])
-            wide = WideBranch(weights, arrays["table"], arrays["bias"])
+            rows = NGramWeights(ngrams, arrays["column"], arrays["idf"])
+            wide = WideBranch(rows, arrays["table"], arrays["bias"])
         return ProductModel(
             build_text_to_ids(folder / ENCODER, settings),
             deep,

@@ -33,6 +33,7 @@ class FrozenPart:
         self._forward = tf.function(
             self._states_and_vectors,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)] * 2,
+            autograph=False,
         )
 
     def fits(self, *splits: EncodedExamples) -> bool:

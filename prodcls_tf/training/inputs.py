@@ -64,6 +64,7 @@ def _dataset(
 ) -> tf.data.Dataset:
     labels = tf.constant(examples.labels)
 
+    @tf.autograph.experimental.do_not_convert
     def gather(rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         if states is None:
             inputs = pad(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -26,7 +29,7 @@ class BranchScorer:
 
     def __init__(self, model: ProductModel) -> None:
         self._model = model
-        self._forward = tf.function(self._branches, reduce_retracing=True)
+        self._forward = functools.cache(self._graph)
 
     def logits(self, examples: EncodedExamples, name: str) -> list[np.ndarray]:
         """Scores rows.
@@ -45,10 +48,10 @@ class BranchScorer:
         done = 0
         for rows in inference_batches(examples.lengths, _BATCH):
             batch = examples.take(rows)
-            parts = self._forward(
-                batch.input_ids, batch.token_type_ids, tuple(batch.texts.values())
+            forward = self._forward(len(batch.texts))
+            outputs[:, rows] = np.stack(
+                forward(batch.input_ids, batch.token_type_ids, *batch.texts.values())
             )
-            outputs[:, rows] = np.stack(parts)
             done += len(rows)
             report(f"measuring {name}", done, len(examples))
         return list(outputs)
@@ -64,8 +67,13 @@ class BranchScorer:
             total = total + self._model.wide_weight * logits[1]
         return tf.nn.softmax(total).numpy()
 
+    def _graph(self, fields: int) -> Callable[..., list[tf.Tensor]]:
+        ids = tf.RaggedTensorSpec([None, None], tf.int32)
+        texts = [tf.TensorSpec([None], tf.string)] * fields
+        return tf.function(self._branches, input_signature=[ids, ids, *texts], autograph=False)
+
     def _branches(
-        self, ids: tf.RaggedTensor, types: tf.RaggedTensor, fields: tuple[tf.Tensor, ...]
+        self, ids: tf.RaggedTensor, types: tf.RaggedTensor, *fields: tf.Tensor
     ) -> list[tf.Tensor]:
         logits = [self._model.deep(pad(ids, types), training=False)]
         return logits if self._model.wide is None else [*logits, self._model.wide(fields)]

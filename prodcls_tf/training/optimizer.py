@@ -129,7 +129,7 @@ def layerwise_multipliers(branch: DeepBranch, layer_decay: float, head: float) -
             multipliers[variable.name] = layer_decay ** (len(layers) - 1 - depth)
     for variable in branch.bert.bert.embeddings.trainable_variables:
         multipliers[variable.name] = layer_decay ** len(layers)
-    for layer in filter(None, (branch.hidden, branch.bert.classifier)):
+    for layer in filter(None, (branch.mlp, branch.bert.classifier)):
         for variable in layer.trainable_variables:
             multipliers[variable.name] = head
     return multipliers

@@ -23,7 +23,7 @@ def start_head(branch: DeepBranch, vectors: np.ndarray, labels: np.ndarray, seed
     in pretraining (LP-FT, Kumar et al. 2022).
 
     Args:
-      branch: its classifier is set; it must have no hidden layer.
+      branch: its classifier is set.
       vectors: float32 [rows, width], pooled by the untouched encoder.
       labels: int [rows].
       seed: of the choice of rows where there are very many.

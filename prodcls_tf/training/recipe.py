@@ -141,7 +141,7 @@ def _prepare(
         states[name], vectors[name] = part.run(
             rows, f"encoding {name}", keep_states=keep and name in ("train", "val")
         )
-    if settings.head.probe and not settings.head.hidden:
+    if settings.head.probe:
         start_head(branch, vectors["train"], splits["train"].labels, settings.training.seed)
     baseline = {
         name: Metrics.of(rows.labels, branch.score(vectors[name]).numpy(), categories)

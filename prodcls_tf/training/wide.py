@@ -64,7 +64,7 @@ def _chunks(examples: EncodedExamples) -> list[tuple[tf.Tensor, ...]]:
 def _frequencies(ngrams: HashedNGrams, train: EncodedExamples, buckets: int) -> np.ndarray:
     """Counts the rows that fill each bucket."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def count(*fields: tf.Tensor) -> tf.Tensor:
         ids = ngrams(fields)
         rows = tf.cast(ids.value_rowids(), tf.int64)
@@ -77,7 +77,7 @@ def _frequencies(ngrams: HashedNGrams, train: EncodedExamples, buckets: int) -> 
 
 
 def _matrix(weights: NGramWeights, examples: EncodedExamples) -> scipy.sparse.csr_matrix:
-    run = tf.function(lambda *fields: weights(fields), reduce_retracing=True)
+    run = tf.function(lambda *fields: weights(fields), autograph=False, reduce_retracing=True)
     parts = []
     for chunk in _chunks(examples):
         sparse = run(*chunk)
