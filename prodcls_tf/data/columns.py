@@ -1,0 +1,58 @@
+"""Finding the named columns in a file, or saying which are there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+from prodcls_tf.errors import InputError
+
+_SHOWN = 30
+
+
+def check_columns(
+    present: Sequence[str], wanted: Sequence[str], path: Path, label: str | None
+) -> None:
+    """Refuses a file that lacks a wanted column or has it twice.
+
+    Columns that nobody asked for may be called anything, twice or not at all.
+
+    Args:
+      present: the file's columns.
+      wanted: the columns that must be there, each once.
+      path: the file, for the message.
+      label: the one of `wanted` that is the label column, if any: the remedy names `--label`.
+
+    Raises:
+      InputError: a column is missing or ambiguous.
+    """
+    for column in wanted:
+        option = "--label" if column == label else "--text"
+        if column not in present:
+            raise InputError(
+                f"{path}: The column {column!r} is missing. {_listed(present)} "
+                f"{_suggested(column, present, option)}"
+            )
+        if present.count(column) > 1:
+            raise InputError(
+                f"{path}: A column that is used must have a name of its own. Received "
+                f"{present.count(column)} columns named {column!r}. Rename all but one of them, "
+                f"or use another column with {option}."
+            )
+
+
+def _listed(present: Sequence[str]) -> str:
+    if not any(present):
+        return "The file has no named columns: its first row must name them."
+    names = [repr(name) for name in present if name]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"The file has the columns {', '.join(names[:_SHOWN])}{more}."
+
+
+def _suggested(column: str, present: Sequence[str], option: str) -> str:
+    folded = {name.casefold(): name for name in reversed(present) if name}
+    close = difflib.get_close_matches(column.casefold(), list(folded), n=1)
+    if close:
+        return f"Did you mean {folded[close[0]]!r}? Then use: {option} {folded[close[0]]!r}"
+    return f"Name the column with {option}."

@@ -1,0 +1,170 @@
+"""Which product files there are: names, kinds, folders, patterns and their fingerprint."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from prodcls_tf.errors import InputError
+
+_KINDS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".parquet": "parquet",
+}
+
+SUPPORTED = ".csv, .tsv, .jsonl, .ndjson, .json (one object a line), all also with .gz; .parquet"
+
+
+def kind_of(path: Path) -> str | None:
+    """Returns `csv`, `tsv`, `json` or `parquet` by a file's ending, None for any other."""
+    name = path.name.lower()
+    zipped = name.endswith(".gz")
+    kind = _KINDS.get(Path(name[:-3] if zipped else name).suffix)
+    return None if zipped and kind == "parquet" else kind
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Finds the product files that paths, folders and patterns stand for.
+
+    Args:
+      paths: files, folders (every supported file below, sorted by path, hidden ones and other
+        endings skipped) and glob patterns (`**` goes through folders). A pattern's matches are
+        taken as if each had been named.
+
+    Returns:
+      The files in the order given, each once.
+
+    Raises:
+      InputError: a path does not exist, a pattern matches nothing, a folder holds no supported
+        file, or a file has an unsupported ending.
+
+    Example:
+      >>> find_files(["shop.csv", "exports/2024-*"])  # doctest: +SKIP
+      [PosixPath('shop.csv'), PosixPath('exports/2024-01.jsonl')]
+    """
+    found: dict[Path, Path] = {}
+    for given in paths:
+        for file in _expand(Path(given).expanduser()):
+            found.setdefault(file.resolve(), file)
+    if not found:
+        raise InputError(
+            "At least one product file must be named. Received none. "
+            f"Name files, folders or patterns; supported are {SUPPORTED}."
+        )
+    return list(found.values())
+
+
+def fingerprint(files: Iterable[Path]) -> str:
+    """Digests the names, sizes and contents of files, so that a run can tell a change.
+
+    Args:
+      files: product files; their folders do not count, their order does.
+
+    Returns:
+      64 hexadecimal digits, the same for the same files anywhere.
+
+    Raises:
+      InputError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for path in files:
+        content, size = hashlib.sha256(), 0
+        with refusing_unreadable(path), path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                content.update(chunk)
+                size += len(chunk)
+        digest.update(f"{path.name}\0{size}\0{content.hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Returns size in bytes and time of change in ns: cheap signs that a file is the same."""
+    with refusing_unreadable(path):
+        status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@contextlib.contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file for reading bytes, unzipped where its name ends in `.gz`."""
+    with refusing_unreadable(path):
+        if path.name.lower().endswith(".gz"):
+            with gzip.open(path, "rb") as unzipped:
+                yield cast(BinaryIO, unzipped)
+        else:
+            with path.open("rb") as stream:
+                yield stream
+
+
+@contextlib.contextmanager
+def refusing_unreadable(path: Path) -> Iterator[None]:
+    """Turns what goes wrong while a file is read into an `InputError` that names the file."""
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path}: A file that ends in .gz must be whole gzip data. Received: {error}. "
+            "Copy the file again, or rename it if it is not compressed."
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: A product file must be readable. Received: {error.strerror or error}. "
+            "Check the path and its permissions."
+        ) from None
+
+
+def _expand(path: Path) -> list[Path]:
+    """The files that one argument stands for."""
+    if path.is_dir():
+        return _below(path)
+    if path.exists():
+        return [_supported(path)]
+    if glob.has_magic(str(path)):
+        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+        if not matches:
+            raise InputError(
+                f"A pattern must match at least one file. Received: {path}, which matches none. "
+                "Check the folder, and put the pattern between quotes in a shell."
+            )
+        files = [_supported(match) for match in matches if not match.is_dir()]
+        return files or [file for match in matches for file in _below(match)]
+    raise InputError(
+        f"A product file must exist. Received: {path}, which does not. Check the path."
+    )
+
+
+def _supported(path: Path) -> Path:
+    if kind_of(path) is None or not path.is_file():
+        what = "its ending is not supported" if path.is_file() else "it is not a regular file"
+        raise InputError(
+            f"A product file must be one of {SUPPORTED}. Received: {path}: {what}. "
+            "Export the table as CSV in UTF-8, for instance."
+        )
+    return path
+
+
+def _below(folder: Path) -> list[Path]:
+    with refusing_unreadable(folder):
+        files = sorted(
+            path
+            for path in folder.rglob("*")
+            if kind_of(path) is not None
+            and path.is_file()
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+    if not files:
+        raise InputError(
+            f"A folder must hold at least one product file ({SUPPORTED}). "
+            f"Received: {folder}, which holds none. Check the folder and the endings in it."
+        )
+    return files

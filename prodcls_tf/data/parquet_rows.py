@@ -1,0 +1,92 @@
+"""Parquet: row groups one after the other, columns as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from prodcls_tf.data.columns import check_columns
+from prodcls_tf.data.files import refusing_unreadable
+from prodcls_tf.errors import InputError
+
+_BATCH = 4_096
+
+
+def parquet_rows(
+    path: Path, wanted: Sequence[str], label: str | None
+) -> Iterator[tuple[int, list[str]]]:
+    """Reads the wanted columns of a Parquet file, batch by batch.
+
+    Numbers, dates and dictionaries become text; null and NaN become empty.
+
+    Args:
+      path: the file.
+      wanted: names of the columns to read.
+      label: the one of `wanted` that is the label column, if any.
+
+    Yields:
+      The row's number, counted from 1, and the wanted values.
+
+    Raises:
+      InputError: the file cannot be read, lacks a column, or a column is nested.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    number = 0
+    with refusing_unreadable(path):
+        try:
+            with pyarrow.parquet.ParquetFile(path) as file:
+                schema = file.schema_arrow
+                check_columns(list(schema.names), wanted, path, label)
+                for column in wanted:
+                    _check_flat(path, column, schema.field(column).type)
+                for batch in file.iter_batches(batch_size=_BATCH, columns=list(wanted)):
+                    columns = [_texts(path, number, batch, column) for column in wanted]
+                    for values in zip(*columns, strict=True):
+                        number += 1
+                        yield number, list(values)
+        except pyarrow.ArrowException as error:
+            raise InputError(
+                f"{path}: A Parquet file must be whole and readable. Received after row "
+                f"{number}: {error}. Write or copy the file again."
+            ) from None
+
+
+def _check_flat(path: Path, column: str, kind: Any) -> None:
+    import pyarrow
+
+    if pyarrow.types.is_nested(kind):
+        raise InputError(
+            f"{path}: A column must hold one value a row. Received {column!r} of type {kind}. "
+            "Flatten it before, for instance by joining its values."
+        )
+
+
+def _texts(path: Path, before: int, batch: Any, column: str) -> list[str]:
+    """One column of a batch as text."""
+    import pyarrow
+
+    values = batch.column(batch.schema.get_field_index(column))
+    kind = values.type
+    if pyarrow.types.is_floating(kind):
+        return [
+            "" if value is None or value != value else str(value) for value in values.to_pylist()
+        ]
+    try:
+        values = values.cast(pyarrow.string())
+    except pyarrow.ArrowNotImplementedError:
+        return ["" if value is None else str(value) for value in values.to_pylist()]
+    except pyarrow.ArrowInvalid as error:
+        raise InputError(
+            f"{path}: The column {column!r} must hold text in UTF-8. Received in rows "
+            f"{before + 1} to {before + len(values)}: {error}. Write it again as a string column."
+        ) from None
+    try:
+        return [value or "" for value in values.to_pylist()]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: The column {column!r} must hold text in UTF-8. Received in rows "
+            f"{before + 1} to {before + len(values)}: {error}. Write it again as a string column."
+        ) from None

@@ -1,0 +1,104 @@
+"""Product files become rows, one by one: CSV, JSON lines and Parquet behind one door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from prodcls_tf.data.csv_rows import csv_rows
+from prodcls_tf.data.files import SUPPORTED, find_files, fingerprint, kind_of
+from prodcls_tf.data.json_rows import json_rows
+from prodcls_tf.data.parquet_rows import parquet_rows
+from prodcls_tf.errors import InputError
+from prodcls_tf.settings import DataSettings
+
+__all__ = ["Row", "find_files", "fingerprint", "read_file", "read_rows"]
+
+
+class Row(NamedTuple):
+    """One product as its file has it.
+
+    Attributes:
+      fields: the text columns' values in the order of `data.text`; '' where there is none.
+      category: the label column's value, '' where there is none or where it was not read.
+      file: the file's path.
+      line: the physical line at which the record starts, in Parquet the row's number; from 1.
+    """
+
+    fields: tuple[str, ...]
+    category: str
+    file: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """Where the row stands, as messages name it: `file:line`."""
+        return f"{self.file}:{self.line}"
+
+
+def read_rows(
+    files: Iterable[Path], settings: DataSettings, labelled: bool = True
+) -> Iterator[Row]:
+    """Streams the rows of product files, in the order of the files and of their lines.
+
+    Values are as the file has them, blanks and all; `category.clean_category` makes a label
+    comparable. Memory does not grow with the files.
+
+    Args:
+      files: product files, as `find_files` returns them.
+      settings: which columns hold the texts and the label, and the encoding.
+      labelled: whether the label column is read; where not, it need not exist.
+
+    Yields:
+      One `Row` a record.
+
+    Raises:
+      InputError: a file cannot be read as it is (the message names file and line), or no file
+        has a single row.
+
+    Example:
+      >>> rows = read_rows(find_files(["products.csv"]), DataSettings())  # doctest: +SKIP
+      >>> next(rows).fields  # doctest: +SKIP
+      ('Laptop 13" silver',)
+    """
+    paths = list(files)
+    empty = True
+    for path in paths:
+        for row in read_file(path, settings, labelled):
+            empty = False
+            yield row
+    if empty:
+        raise no_rows(paths)
+
+
+def read_file(path: Path, settings: DataSettings, labelled: bool = True) -> Iterator[Row]:
+    """Streams the rows of one product file; as `read_rows`, but a file without rows is fine."""
+    label = settings.label if labelled else None
+    wanted = [*settings.text, label] if label is not None else settings.text
+    kind = kind_of(path)
+    if kind in ("csv", "tsv"):
+        records = csv_rows(path, wanted, label, settings.encoding, kind)
+    elif kind == "json":
+        records = json_rows(path, wanted, label, settings.encoding)
+    elif kind == "parquet":
+        records = parquet_rows(path, wanted, label)
+    else:
+        raise InputError(
+            f"A product file must be one of {SUPPORTED}. Received: {path}. "
+            "Export the table as CSV in UTF-8, for instance."
+        )
+    file, width = str(path), len(settings.text)
+    for line, values in records:
+        category = values.pop() if labelled else ""
+        yield Row(tuple(values[:width]), category, file, line)
+
+
+def no_rows(paths: list[Path]) -> InputError:
+    """The error for files that hold no row at all."""
+    names = ", ".join(str(path) for path in paths[:5]) or "no file"
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return InputError(
+        f"Product files must hold at least one row. Received {names}{more}, with none beside the "
+        "header. Check the export."
+    )

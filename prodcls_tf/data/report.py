@@ -1,0 +1,90 @@
+"""What the intake found: for the terminal in sentences, for files as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+# How many places are named for each finding.
+EXAMPLES = 5
+
+
+class Finding(BaseModel):
+    """How many rows something is true of, and where the first of them stand.
+
+    Attributes:
+      rows: the number of rows.
+      examples: up to EXAMPLES of them, each beginning with `file:line`.
+    """
+
+    rows: int = 0
+    examples: list[str] = Field(default_factory=list)
+
+
+class IntakeReport(BaseModel):
+    """The sum of an intake. All rows read are either kept or in one of the findings left out.
+
+    Attributes:
+      rows_read: rows in all files.
+      kept: rows kept in `train`, `val` and `test`.
+      categories: number of categories that the kept rows have.
+      empty_text: left out: no text field has anything visible.
+      empty_label: left out: no label, or a word such as `nan` that stands for none.
+      duplicates: left out: same text and category as a row that is kept.
+      conflicts: left out: same text as a row that is kept, another category.
+      cross_split: left out: same text as a row in a split that is held out more.
+      unknown_category: left out of val or test: the category has no row in train.
+      empty_levels: kept; the category path had empty levels, which were closed up.
+      single_row: kept in train; the only row of its category.
+      moved_to_train: kept in train, though their hash says otherwise: their category, of two rows
+        or more, would have none there.
+    """
+
+    rows_read: int = 0
+    kept: dict[str, int] = Field(default_factory=dict)
+    categories: int = 0
+    empty_text: Finding = Field(default_factory=Finding)
+    empty_label: Finding = Field(default_factory=Finding)
+    duplicates: Finding = Field(default_factory=Finding)
+    conflicts: Finding = Field(default_factory=Finding)
+    cross_split: Finding = Field(default_factory=Finding)
+    unknown_category: Finding = Field(default_factory=Finding)
+    empty_levels: Finding = Field(default_factory=Finding)
+    single_row: Finding = Field(default_factory=Finding)
+    moved_to_train: Finding = Field(default_factory=Finding)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns everything as plain values for JSON."""
+        return self.model_dump(mode="json")
+
+    def lines(self) -> list[str]:
+        """Returns short sentences for a person: the sums, then each finding that has rows."""
+        kept = ", ".join(f"{rows:,} {split}" for split, rows in self.kept.items())
+        sums = f"{self.rows_read:,} rows read; kept: {kept}; {self.categories:,} categories"
+        return [sums, *self.findings()]
+
+    def findings(self) -> list[str]:
+        """Returns a sentence for each finding that has rows, with its first places."""
+        sentences = []
+        for name, sentence in _SENTENCES.items():
+            finding: Finding = getattr(self, name)
+            if finding.rows:
+                more = ", ..." if finding.rows > len(finding.examples) else ""
+                rows = f"{finding.rows:,} row{'' if finding.rows == 1 else 's'}"
+                places = "; ".join(finding.examples)
+                sentences.append(f"{rows} {sentence} ({places}{more})")
+        return sentences
+
+
+_SENTENCES = {
+    "empty_text": "left out: no text",
+    "empty_label": "left out: no category",
+    "duplicates": "left out: repeated, same text and category",
+    "conflicts": "left out: same text under another category than most",
+    "cross_split": "left out: same text in a split that is held out more",
+    "unknown_category": "left out of val or test: category without a row in train",
+    "empty_levels": "with empty levels in the category path, which were closed up",
+    "single_row": "alone in a category: learned from, but never measured",
+    "moved_to_train": "moved to train: their category would have had none there",
+}

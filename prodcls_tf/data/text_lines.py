@@ -1,0 +1,152 @@
+"""Physical lines of a text file, or an error that says which byte of which line is wrong."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from prodcls_tf.data.files import open_bytes
+from prodcls_tf.errors import InputError, SettingsError
+
+# A line beyond this is no record of a product: most likely a binary file under a wrong name.
+MAX_LINE_CHARACTERS = 1 << 24
+
+_CHUNK = 1 << 16
+
+
+def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+    r"""Yields the lines of a text file one by one, each with its line end.
+
+    Args:
+      path: the file; unzipped on the way where its name ends in `.gz`.
+      encoding: name of a Python codec. A byte-order mark is taken off in any case.
+
+    Yields:
+      One str a physical line; `\n`, `\r\n` and `\r` end a line.
+
+    Raises:
+      InputError: the file cannot be read, a byte does not fit the encoding (named with line and
+        offset), a line holds a NUL character, or a line is longer than MAX_LINE_CHARACTERS.
+      SettingsError: there is no such encoding.
+    """
+    check_encoding(encoding)
+    number = 0
+    with (
+        open_bytes(path) as raw,
+        io.TextIOWrapper(raw, encoding=encoding, newline="") as stream,
+    ):
+        try:
+            while line := stream.readline(MAX_LINE_CHARACTERS + 1):
+                number += 1
+                if number == 1 and line[0] == "\ufeff":
+                    line = line[1:]
+                if "\0" in line or len(line) > MAX_LINE_CHARACTERS:
+                    raise _not_text(path, number, line)
+                yield line
+        except UnicodeError:
+            failed = True
+        else:
+            failed = False
+    if failed:
+        raise _undecodable(path, encoding)
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuses a name that no text codec bears.
+
+    Raises:
+      SettingsError: there is no such encoding.
+    """
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        codecs.lookup(encoding)
+    except LookupError:
+        raise SettingsError(
+            f"data.encoding must name a text encoding. Received: {encoding!r}. "
+            "Use utf-8, gb18030, cp1252 or utf-16, for instance."
+        ) from None
+
+
+def _not_text(path: Path, number: int, line: str) -> InputError:
+    """The error for a line that no text file has."""
+    nuls = line.count("\0")
+    if not nuls:
+        return InputError(
+            f"{path}:{number}: A line may have at most {MAX_LINE_CHARACTERS} characters. "
+            "Received a longer one. Check that the file is text, with one record a line."
+        )
+    remedy = (
+        "It looks like UTF-16: use --set data.encoding=utf-16-le, or save it again as UTF-8."
+        if nuls > len(line) // 4
+        else "Remove it, for instance with: tr -d '\\000' < FILE > NEW_FILE"
+    )
+    return InputError(
+        f"{path}:{number}: A text file must not hold NUL characters. Received {nuls} in this "
+        f"line, the first at character {line.index(chr(0)) + 1}. {remedy}"
+    )
+
+
+def _undecodable(path: Path, encoding: str) -> InputError:
+    """Reads the file once more to say where decoding fails, and what may be meant."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    line, fed, head = 1, 0, b""
+    with open_bytes(path) as stream:
+        while True:
+            chunk = stream.read(_CHUNK)
+            head = head or chunk[:4]
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                good = bytes(error.object[: error.start])
+                line += newlines.decode(_readable(good, encoding), final=True).count("\n")
+                rest = bytes(error.object[error.start :])
+                offset = fed - pending + error.start
+                break
+            except UnicodeError:
+                # The UTF-16 and UTF-32 codecs say no place when a byte-order mark is missing.
+                rest, offset = chunk, fed
+                break
+            line += newlines.decode(text).count("\n")
+            fed += len(chunk)
+            if not chunk:
+                return InputError(
+                    f"{path}: A file must not change while it is read. Received a byte that is "
+                    f"not valid {encoding}, then none. Run again when the file is complete."
+                )
+    shown = " ".join(f"{byte:02x}" for byte in rest[:4])
+    inside = " (after unpacking)" if path.name.lower().endswith(".gz") else ""
+    return InputError(
+        f"{path}:{line}: The file must be valid {encoding}. Received the bytes {shown} at byte "
+        f"offset {offset}{inside}. {_encoding_remedy(head, rest, encoding)}"
+    )
+
+
+def _readable(good: bytes, encoding: str) -> str:
+    return good.decode(encoding, errors="replace")
+
+
+def _encoding_remedy(head: bytes, rest: bytes, encoding: str) -> str:
+    if head.startswith(b"\x1f\x8b"):
+        return "It looks like gzip: give its name the ending .gz, or unpack it."
+    if head.startswith(b"PK"):
+        return "It looks like a workbook or a ZIP archive: export the table as CSV in UTF-8."
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "It looks like UTF-16: use --set data.encoding=utf-16, or save it again as UTF-8."
+    if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig"):
+        return "Name the file's own encoding with --set data.encoding=; most files are utf-8."
+    first = "cp1252 (Western European)"
+    other = "gb18030 (Chinese)"
+    try:
+        start = rest[:4].decode("gb18030", errors="ignore")
+        if len(start) >= 2 and all("\u4e00" <= sign <= "\u9fff" for sign in start[:2]):
+            first, other = other, first
+    except UnicodeError:
+        pass
+    return (
+        f"Say the file's encoding, such as --set data.encoding={first} or {other}, "
+        "or save it again as UTF-8."
+    )
