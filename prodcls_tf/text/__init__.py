@@ -1,0 +1,1 @@
+"""From raw product text to numbers, inside the TensorFlow graph: word pieces and n-grams."""
