@@ -1,0 +1,201 @@
+"""`prodcls classify`: categories of titles, or of whole files."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional, TypeVar
+
+import typer
+from rich.text import Text as RichText
+
+from prodcls_tf.cli import options, quiet, terminal
+from prodcls_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from prodcls_tf.settings import DataSettings
+    from serving.saved_model import LocalModel
+
+_Row = TypeVar("_Row")
+
+# Large enough that rows of like length find together, small enough that progress is seen.
+_CHUNK = 512
+
+
+def classify(
+    titles: Annotated[
+        Optional[list[str]],
+        typer.Argument(metavar="[TITLE]...", help="Titles to classify.", show_default=False),
+    ] = None,
+    model: options.Model = Path("runs/demo"),
+    input_: Annotated[
+        Optional[list[Path]],
+        typer.Option("--input", metavar="FILE", help="Product files of any size, instead."),
+    ] = None,
+    output: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--output", metavar="FILE", help="Their rows with categories: .csv or .jsonl."
+        ),
+    ] = None,
+    text: options.Text = None,
+    top_k: Annotated[
+        Optional[int], typer.Option(min=1, help="Categories a row; all the model gives.")
+    ] = None,
+    encoding: Annotated[
+        Optional[str], typer.Option(help="Encoding of the files, if not the training files'.")
+    ] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Ask a model for the categories of titles, or of all rows of files.
+
+    Example: prodcls classify --model runs/mine --input big.csv --output answers.csv
+    """
+    if bool(titles) == bool(input_) or bool(input_) != bool(output):
+        raise InputError(
+            "Name either titles, or files with --input and --output. For instance: "
+            "prodcls classify --model runs/demo 'usb c cable 2m'"
+        )
+    if input_ and output:
+        _check_paths(input_, output)
+    loaded = load_model(model)
+    if titles:
+        _print_answers(loaded, titles, top_k)
+    elif input_ and output:
+        _classify_files(loaded, input_, output, column_settings(loaded, text, encoding), top_k)
+
+
+def load_model(folder: Path) -> LocalModel:
+    """Loads a model without noise."""
+    quiet.send_noise_away()
+    with terminal.busy("loading the model"):
+        from serving.saved_model import LocalModel
+
+        return LocalModel(folder)
+
+
+def column_settings(
+    model: LocalModel,
+    text: Optional[Sequence[str]],
+    encoding: Optional[str] = None,
+    label: Optional[str] = None,
+) -> DataSettings:
+    """Which columns of a file a model is asked about: those it learned from, unless named.
+
+    Raises:
+      InputError: another number of text columns is named than the model has fields.
+    """
+    from prodcls_tf.settings import Settings
+
+    data = (model.settings or Settings()).data.model_dump()
+    data["text"] = list(text or model.columns)
+    if len(data["text"]) != len(model.fields):
+        raise InputError(
+            f"The model takes {len(model.fields)} text columns: {', '.join(model.columns)}. "
+            f"Received: {', '.join(data['text'])}. Name one column for each, in that order."
+        )
+    data["encoding"] = encoding or data["encoding"]
+    data["label"] = label or data["label"]
+    if data["label"] in data["text"]:
+        # A file to be classified may well have its title in what was the label's column.
+        data["label"] = f"{data['label']} (label)"
+    return Settings.parse({"data": data}, source="the options").data
+
+
+def _print_answers(model: LocalModel, titles: Sequence[str], top_k: Optional[int]) -> None:
+    texts = {field: [""] * len(titles) for field in model.fields}
+    texts[model.fields[0]] = list(titles)
+    table = terminal.table("title", "category", "score", left=2)
+    for title, answer in zip(titles, model.ask(texts), strict=True):
+        for rank, (category, score) in enumerate(cut(answer, top_k)):
+            best = rank == 0
+            style = "" if best else "soft"
+            table.add_row(
+                RichText(title if best else ""),
+                RichText(category, style),
+                RichText(f"{score:.3f}", style),
+            )
+    terminal.show(table)
+
+
+def _classify_files(
+    model: LocalModel,
+    inputs: Sequence[Path],
+    output: Path,
+    data: DataSettings,
+    top_k: Optional[int],
+) -> None:
+    from prodcls_tf import progress
+    from prodcls_tf.cli.answers import writing
+    from prodcls_tf.cli.steps import Steps
+    from prodcls_tf.cli.whole_rows import whole_rows
+    from prodcls_tf.data.reading import find_files
+
+    files = find_files(inputs)
+    width = len(cut(_ask(model, [("",) * len(model.fields)])[0], top_k))
+    started, done, blank = time.monotonic(), 0, 0
+    with Steps() as steps, progress.listening(steps), writing(output, width) as write:
+        for file in files:
+            task, count = f"classifying {file.name}", 0
+            for chunk in chunks(whole_rows(file, data)):
+                texts = [product.row.fields for product in chunk]
+                for product, answer in zip(chunk, _ask(model, texts), strict=True):
+                    write(product, cut(answer, top_k))
+                count += len(chunk)
+                blank += sum(not any(map(str.strip, row)) for row in texts)
+                progress.report(task, count, detail="rows")
+            progress.report(task, count, count, terminal.counted(count))
+            done += count
+        if not done:
+            from prodcls_tf.data.reading import no_rows
+
+            raise no_rows(files)
+    if blank:
+        terminal.note(f"{terminal.counted(blank)} without text: the categories there mean nothing")
+    speed = done / max(time.monotonic() - started, 1e-3)
+    terminal.err().print(
+        f"\n  {terminal.counted(done)} in {output}   [soft]{speed:,.0f} rows/s[/soft]"
+    )
+
+
+def cut(answer: list[tuple[str, float]], top_k: Optional[int]) -> list[tuple[str, float]]:
+    """The best `top_k` of an answer.
+
+    Raises:
+      InputError: the model gives fewer.
+    """
+    if top_k is not None and top_k > len(answer):
+        raise InputError(
+            f"This model gives at most {len(answer)} categories. Received --top-k {top_k}. "
+            f"For more, train with --set push.top_k={top_k} (its tree must have as many)."
+        )
+    return answer[:top_k]
+
+
+def _ask(model: LocalModel, texts: Sequence[tuple[str, ...]]) -> list[list[tuple[str, float]]]:
+    columns = zip(*texts, strict=True)
+    return model.ask({f: list(c) for f, c in zip(model.fields, columns, strict=True)})
+
+
+def chunks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Cuts a stream of rows into lists of like length."""
+    rows = iter(rows)
+    while chunk := list(itertools.islice(rows, _CHUNK)):
+        yield chunk
+
+
+def _check_paths(inputs: Sequence[Path], output: Path) -> None:
+    """Refuses what would fail only after all rows are classified, or destroy an input."""
+    from prodcls_tf.errors import OutputError
+
+    if not output.absolute().parent.is_dir():
+        raise OutputError(
+            f"The output's folder must exist. Received {output}. Make it with: "
+            f"mkdir -p {output.parent}"
+        )
+    if any(path.exists() and output.exists() and path.samefile(output) for path in inputs):
+        raise OutputError(
+            f"The output must not be an input. Received {output} as both. Name another file."
+        )

@@ -1,0 +1,69 @@
+"""Options that several commands share, so that they are called the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from prodcls_tf.cli import quiet
+
+if TYPE_CHECKING:
+    from prodcls_tf.settings import Settings
+
+Config = Annotated[
+    Optional[Path],
+    typer.Option("--config", metavar="FILE", help="Settings in YAML; see `prodcls settings`."),
+]
+Set = Annotated[
+    Optional[list[str]],
+    typer.Option("--set", metavar="A.B=C", help="One setting, such as training.epochs=3."),
+]
+Text = Annotated[
+    Optional[list[str]],
+    typer.Option("--text", metavar="COLUMN", help="A text column, the title first."),
+]
+Label = Annotated[
+    Optional[str],
+    typer.Option("--label", metavar="COLUMN", help="The column with the category path."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where all results go.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        "--model", metavar="FOLDER", help="A run's output folder, or a SavedModel's folder."
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        callback=quiet.set_debug,
+        is_eager=True,
+        help="Show all output of libraries, and tracebacks.",
+    ),
+]
+
+
+def load_settings(
+    config: Optional[Path],
+    overrides: Optional[Sequence[str]],
+    text: Optional[Sequence[str]] = None,
+    label: Optional[str] = None,
+) -> Settings:
+    """Reads settings as the shared options give them; single options win over the file.
+
+    Raises:
+      SettingsError: the file or an option does not fit.
+    """
+    from prodcls_tf.settings import Settings
+
+    settings = Settings.load(config, overrides or ())
+    values = settings.model_dump(mode="json")
+    if text:
+        values["data"]["text"] = list(text)
+    if label is not None:
+        values["data"]["label"] = label
+    return Settings.parse(values, source="the options")

@@ -1,0 +1,85 @@
+"""Prints what a run of the pipeline came to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from prodcls_tf.cli import terminal
+
+if TYPE_CHECKING:
+    from pipeline.summary import Summary
+
+_FIGURES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "weighted_f1": "weighted-F1",
+    "top3_accuracy": "top-3 accuracy",
+}
+
+
+def show_result(summary: Summary, out: Path) -> None:
+    """Prints the intake's findings, the figures and where the model is.
+
+    Args:
+      summary: of the run.
+      out: the run's output folder.
+    """
+    show_intake(out)
+    show_figures(summary)
+    terminal.heading("Model")
+    if summary.pushed and summary.model is not None:
+        terminal.out().print(
+            Text.assemble("  pushed  ", (terminal.nearby(summary.model), "good")), soft_wrap=True
+        )
+    else:
+        terminal.out().print(Text.assemble(("  ✗ ", "bad"), summary.reason))
+    memory = f"{summary.peak_memory_mb / 1024:.1f} GB of memory at most"
+    steps = sum(summary.seconds.values())
+    terminal.out().print(f"  [soft]{terminal.seconds(steps)}, {memory}[/soft]")
+
+
+def show_figures(summary: Summary) -> None:
+    """Prints the figures on held-out rows, before and after fine-tuning."""
+    test = summary.splits.get("test")
+    if test is None:
+        return
+    before: Mapping[str, Any] = test.baseline.model_dump() if test.baseline else {}
+    after = test.model_dump()
+    terminal.heading(f"On {terminal.counted(test.rows, 'held-out row')}")
+    table = terminal.table("", "before", "fine-tuned", "change")
+    for name, title in _FIGURES.items():
+        change = after[name] - before[name] if name in before else None
+        table.add_row(
+            Text(title),
+            f"{before[name]:.3f}" if name in before else "-",
+            Text(f"{after[name]:.3f}", "bold"),
+            _change(change),
+        )
+    terminal.show(table)
+
+
+def show_intake(out: Path) -> None:
+    """Prints what intake found in the files, as it stands in OUT/intake.json."""
+    from prodcls_tf.data.report import IntakeReport
+
+    file = out / "intake.json"
+    if not file.is_file():
+        return
+    report = IntakeReport.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    terminal.heading("Rows")
+    sums, *findings = report.lines()
+    terminal.out().print(Text(f"  {sums}"))
+    for finding in findings:
+        terminal.out().print(Text(f"  {finding}", "note"))
+
+
+def _change(change: float | None) -> Text:
+    if change is None:
+        return Text("-")
+    style = "good" if change > 0.0005 else "bad" if change < -0.0005 else "soft"
+    return Text(f"{change:+.3f}", style)

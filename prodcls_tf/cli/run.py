@@ -1,0 +1,150 @@
+"""`prodcls run`: from product files to an evaluated, pushed model."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from prodcls_tf.cli import options, quiet, terminal
+from prodcls_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from pipeline.summary import Summary
+    from prodcls_tf.settings import Settings
+
+Files = Optional[list[Path]]
+
+
+def run(
+    files: Annotated[
+        Files,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Product files or folders of them (CSV, JSON lines, Parquet), to be split.",
+            show_default=False,
+        ),
+    ] = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    out: options.Out = Path("runs/mine"),
+    train: Annotated[
+        Files, typer.Option(metavar="FILE", help="Rows to learn from, of a ready split.")
+    ] = None,
+    val: Annotated[Files, typer.Option(metavar="FILE", help="Rows that choose the best.")] = None,
+    test: Annotated[Files, typer.Option(metavar="FILE", help="Rows that are held out.")] = None,
+    config: options.Config = None,
+    set_: options.Set = None,
+    debug: options.Debug = False,
+) -> None:
+    """Train on product files: intake, TFX pipeline, evaluation, push.
+
+    Example: prodcls run products.csv --text title --text description --label category
+    """
+    settings = options.load_settings(config, set_, text, label)
+    sources = find_sources(files, train, val, test)
+    summary = execute(settings, sources, out)
+    prodcls, folder = terminal.program(), shlex.quote(str(out))
+    if not summary.pushed:
+        again = shlex.join(_arguments(sources, settings, out))
+        terminal.next_steps(
+            [
+                _tensorboard(out),
+                ("with other settings: starts at the Trainer", f"{prodcls} run {again}"),
+            ]
+        )
+        raise typer.Exit(1)
+    ask = f"{prodcls} classify --model {folder}"
+    terminal.next_steps(
+        [
+            ("ask it", f"{ask} 'a title'"),
+            ("classify a file", f"{ask} --input products.csv --output answers.csv"),
+            *serving_steps(summary, settings, out),
+        ]
+    )
+
+
+def find_sources(files: Files, train: Files, val: Files, test: Files) -> dict[str, list[Path]]:
+    """Sorts the files given into what the pipeline takes.
+
+    Returns:
+      Files by `all`, or by `train`, `val` and `test` as far as they were given.
+
+    Raises:
+      InputError: no files, both ways at once, a split without `train`, or a missing file.
+    """
+    from prodcls_tf.data.reading import find_files
+
+    given: Mapping[str, Files] = {"train": train, "val": val, "test": test}
+    splits = {name: paths for name, paths in given.items() if paths}
+    if bool(files) == bool(splits) or (splits and not train):
+        shown = [name for name in ("files" if files else "", *(f"--{s}" for s in splits)) if name]
+        raise InputError(
+            "A run takes product files to be split, or a ready split with --train and, if there "
+            f"are such, --val and --test. Received: {' and '.join(shown) or 'neither'}. For "
+            "instance: prodcls run products.csv --text title --label category"
+        )
+    if files:
+        return {"all": find_files(files)}
+    return {name: find_files(paths) for name, paths in splits.items()}
+
+
+def execute(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Summary:
+    """Runs the pipeline, draws its progress and prints its result.
+
+    Returns:
+      The summary, as OUT/summary.json has it.
+    """
+    from pipeline.runner import run as run_pipeline
+    from prodcls_tf import progress
+    from prodcls_tf.cli.result import show_result
+    from prodcls_tf.cli.steps import Steps
+
+    what = terminal.counted(sum(len(paths) for paths in sources.values()), "file")
+    fields = ", ".join(settings.data.text)
+    terminal.err().print(
+        f"[bold]prodcls[/bold]  {what}: {fields} → {settings.data.label}, into {out}",
+        soft_wrap=True,
+    )
+    quiet.send_noise_away()
+    try:
+        with Steps("loading TensorFlow and TFX") as steps, progress.listening(steps):
+            summary = run_pipeline(settings, {name: list(p) for name, p in sources.items()}, out)
+    except KeyboardInterrupt:
+        terminal.note("what is finished is kept: the same command goes on from there")
+        raise
+    show_result(summary, out)
+    return summary
+
+
+def serving_steps(summary: Summary, settings: Settings, out: Path) -> list[tuple[str, str]]:
+    """What to type to serve a pushed model and to look at its training."""
+    name = settings.push.model_name
+    base = Path(summary.model).parent if summary.model else out / "serving" / name
+    folder = terminal.nearby(base)
+    # TensorFlow Serving wants its folder absolute.
+    path = shlex.quote(folder) if folder.startswith("/") else f'"$PWD"/{shlex.quote(folder)}'
+    serve = (
+        f"tensorflow_model_server --port=8500 --model_name={name} \\\n  --model_base_path={path}"
+    )
+    return [("serve it", serve), _tensorboard(out)]
+
+
+def _tensorboard(out: Path) -> tuple[str, str]:
+    command = f"{terminal.program()} tensorboard --out {shlex.quote(str(out))}"
+    return "see how the training went", command
+
+
+def _arguments(sources: Mapping[str, Sequence[Path]], settings: Settings, out: Path) -> list[str]:
+    """The arguments of this run, with one setting that is worth a try."""
+    words: list[str] = []
+    for name, paths in sources.items():
+        for path in paths[:3]:
+            words += [str(path)] if name == "all" else [f"--{name}", str(path)]
+    for column in settings.data.text:
+        words += ["--text", column]
+    words += ["--label", settings.data.label, "--out", str(out)]
+    return [*words, "--set", f"training.epochs={2 * settings.training.epochs}"]
