@@ -11,7 +11,7 @@ from typing import Optional, Union
 import numpy as np
 
 from prodcls_tf.data.encoded import EncodedExamples
-from prodcls_tf.data.table import Rows, category_paths, text_columns, val_rows
+from prodcls_tf.data.table import Rows, labelled_columns, text_columns, val_rows
 from prodcls_tf.errors import InputError, ModelError, OutputError
 from prodcls_tf.evaluation.metrics import Metrics
 from prodcls_tf.export.saved_model import SETTINGS_FILE, export_saved_model
@@ -106,15 +106,13 @@ class ProductClassifier:
         Raises:
           InputError: a column is missing, a row has no category, or there is one category only.
         """
-        texts = text_columns(train_rows, self.settings.data)
-        paths = category_paths(train_rows, self.settings.data)
+        texts, paths = labelled_columns(train_rows, self.settings.data)
         if val is None:
             chosen = val_rows(texts, paths, self.settings.data.val_share)
             val_texts, val_paths = _pick(texts, paths, chosen)
             texts, paths = _pick(texts, paths, ~chosen)
         else:
-            val_texts = text_columns(val, self.settings.data)
-            val_paths = category_paths(val, self.settings.data)
+            val_texts, val_paths = labelled_columns(val, self.settings.data)
         categories = sorted(set(paths))
         _check_training_rows(categories, val_paths)
         text_to_ids = storage.build_text_to_ids(self._folder(), self.settings)
@@ -204,7 +202,7 @@ class ProductClassifier:
         Raises:
           InputError: a category is unknown to the model, or there are no rows.
         """
-        paths = category_paths(rows, self.settings.data)
+        texts, paths = labelled_columns(rows, self.settings.data)
         unknown = sorted(set(paths) - set(self._categories))
         if unknown and self._model is not None:
             raise InputError(
@@ -212,7 +210,7 @@ class ProductClassifier:
                 f"{len(unknown)} others, such as {unknown[0]!r}. Leave these rows out, or train "
                 "with them."
             )
-        scores = self._scores(text_columns(rows, self.settings.data))
+        scores = self._scores(texts)
         return Metrics.of(_numbers(paths, self._categories), scores, self._categories)
 
     def save(self, folder: Union[str, Path]) -> None:

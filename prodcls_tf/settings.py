@@ -72,6 +72,7 @@ class EncoderSettings(_Section):
         "mean", description="how token states become one vector"
     )
     dropout: Share = Field(0.1, description="dropout inside the encoder while it is trained")
+    token_dropout: Share = Field(0.1, description="share of tokens hidden while it is trained")
     freeze: Union[Literal["none", "embeddings", "half", "all"], Count] = Field(
         "half", description="`none`, `embeddings`, a number of lowest layers, `half`, or `all`"
     )
@@ -80,9 +81,9 @@ class EncoderSettings(_Section):
 class HeadSettings(_Section):
     """What stands on the encoder."""
 
-    hidden: int = Field(0, ge=0, description="width of a hidden layer; 0 for one dense layer")
+    hidden: int = Field(0, ge=0, description="width of an MLP before the last layer; 0 for none")
     dropout: Share = Field(0.1, description="dropout before the last layer")
-    probe: bool = Field(True, description="start from a linear probe (needs `hidden: 0`)")
+    probe: bool = Field(True, description="start from a linear probe")
 
 
 class WideSettings(_Section):
@@ -92,7 +93,10 @@ class WideSettings(_Section):
     buckets: int = Field(2**18, ge=16, le=2**24, description="n-grams are hashed into these")
     word_ngrams: NGramRange = Field((1, 2), description="shortest and longest run of words")
     char_ngrams: NGramRange = Field((2, 5), description="shortest and longest piece of a word")
-    strength: float = Field(1.0, gt=0.0, description="C of its linear SVM; less is smoother")
+    rank: int = Field(
+        256, ge=0, description="more categories than this share a table of this rank; 0 for never"
+    )
+    strength: float = Field(3.0, gt=0.0, description="C of its linear SVM; less is smoother")
 
 
 class TrainingSettings(_Section):
@@ -113,8 +117,11 @@ class TrainingSettings(_Section):
     weight_decay: float = Field(0.01, ge=0.0, description="of AdamW; not on bias and LayerNorm")
     clip_norm: float = Field(1.0, ge=0.0, description="largest norm of a gradient; 0 for any")
     label_smoothing: Share = Field(0.1, description="mass spread over the wrong categories")
+    weight_average: Share = Field(
+        0.998, description="share that a step keeps of the weights' running average; 0 for none"
+    )
     class_weight_exponent: float = Field(
-        0.0, ge=0.0, le=1.0, description="a category of n rows weighs n to the minus this"
+        0.3, ge=0.0, le=1.0, description="a category of n rows weighs n to the minus this"
     )
     patience: Count = Field(2, description="epochs without a better validation macro-F1")
     seed: int = Field(0, ge=0, description="of order, dropout and new weights")

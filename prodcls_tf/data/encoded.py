@@ -7,7 +7,6 @@ allows it (see `prodcls_tf.training.frozen`).
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -102,7 +101,7 @@ class EncodedExamples:
         Raises:
           InputError: no file matches, or no row is left.
         """
-        files = sorted(name for pattern in patterns for name in glob.glob(pattern))
+        files = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
         if not files:
             raise InputError(
                 f"Transformed examples must exist. Received the patterns {list(patterns)}, which "

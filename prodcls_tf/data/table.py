@@ -57,19 +57,20 @@ def text_columns(rows: Rows, settings: DataSettings) -> dict[str, list[str]]:
     return columns
 
 
-def category_paths(rows: Rows, settings: DataSettings) -> list[str]:
-    """Takes the category column out of rows.
+def labelled_columns(rows: Rows, settings: DataSettings) -> tuple[dict[str, list[str]], list[str]]:
+    """Takes the text columns and the category column out of rows.
 
     Args:
       rows: a DataFrame or a dict of columns.
-      settings: column name and separator.
+      settings: column names and separator.
 
     Returns:
-      The paths, their levels trimmed.
+      The texts by field name, and the category paths, their levels trimmed.
 
     Raises:
-      InputError: the column is missing, or a row has no category.
+      InputError: a column is missing, columns differ in length, or a row has no category.
     """
+    texts = text_columns(rows, settings)
     paths = [
         clean_category(_text(value), settings.separator)[0]
         for value in _column(rows, settings.label)
@@ -80,7 +81,12 @@ def category_paths(rows: Rows, settings: DataSettings) -> list[str]:
             f"Every row must have a category in {settings.label!r}. Received {len(empty)} rows "
             f"without, the first at index {empty[0]}. Label them or leave them out."
         )
-    return paths
+    count = len(next(iter(texts.values())))
+    if len(paths) != count:
+        raise InputError(
+            f"Every row must have a category. Received {count} rows and {len(paths)} categories."
+        )
+    return texts, paths
 
 
 def val_rows(texts: Mapping[str, Sequence[str]], paths: Sequence[str], share: float) -> np.ndarray:

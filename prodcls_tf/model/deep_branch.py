@@ -53,6 +53,8 @@ class DeepBranch(tf.keras.Model):
         `pooler`.
       freeze: `none`, `embeddings`, a number of lowest layers (embeddings with them), the lower
         `half` of the layers, or `all`.
+      token_dropout: share of the tokens that neither attention nor pooling sees in a step of
+        training, so that no single word decides; the first token is always seen.
       hidden: width of an MLP between pooling and classifier, 0 for none. It adds to the pooled
         vector and begins by adding nothing, so a head that fits the vectors fits from the start.
 
@@ -67,11 +69,13 @@ class DeepBranch(tf.keras.Model):
         bert: TFBertForSequenceClassification,
         pooling: Pooling = "mean",
         freeze: Freeze = "none",
+        token_dropout: float = 0.0,
         hidden: int = 0,
     ) -> None:
         super().__init__(name="deep_branch")
         self.bert = bert
         self.pooling = pooling
+        self.token_dropout = token_dropout
         self.frozen_depth = _frozen_depth(freeze, len(self.layers_of_encoder))
         self.mlp = _mlp(hidden, self.width) if hidden else None
         main = bert.bert
@@ -125,6 +129,8 @@ class DeepBranch(tf.keras.Model):
     ) -> tf.Tensor:
         """Returns pooled vectors, going on from the frozen part's output (or the embeddings)."""
         mask = inputs[features.ATTENTION_MASK]
+        if training and self.token_dropout:
+            mask = _hide_tokens(mask, self.token_dropout)
         depth = len(self.layers_of_encoder)
         states = self._transform(states, mask, self.frozen_depth or 0, depth, training)
         if self.pooling == "pooler":
@@ -174,6 +180,11 @@ class DeepBranch(tf.keras.Model):
                 training=training,
             )
         return states
+
+
+def _hide_tokens(mask: tf.Tensor, share: float) -> tf.Tensor:
+    seen = tf.cast(tf.random.uniform(tf.shape(mask)) >= share, mask.dtype)
+    return mask * tf.concat([tf.ones_like(seen[:, :1]), seen[:, 1:]], axis=1)
 
 
 def _mlp(hidden: int, width: int) -> tf.keras.Sequential:

@@ -38,7 +38,11 @@ def build_deep_branch(folder: Path, settings: Settings, categories: int) -> Deep
         head_dropout=settings.head.dropout,
     )
     branch = DeepBranch(
-        bert, settings.encoder.pooling, settings.encoder.freeze, settings.head.hidden
+        bert,
+        settings.encoder.pooling,
+        settings.encoder.freeze,
+        settings.encoder.token_dropout,
+        settings.head.hidden,
     )
     # One tiny batch builds every layer, so that weights can be set and restored.
     branch(pad(tf.ragged.constant([[0]]), tf.ragged.constant([[0]])))
@@ -71,6 +75,8 @@ def save_model(model: ProductModel, encoder_folder: Path, folder: Path) -> None:
             "table": model.wide.table.numpy(),
             "bias": model.wide.bias.numpy(),
         }
+        if model.wide.mix is not None:
+            arrays["mix"] = model.wide.mix.numpy()
     np.savez(folder / _BRANCHES, **arrays)
 
 
@@ -96,7 +102,8 @@ def load_model(folder: Path, settings: Settings, categories: int) -> ProductMode
                 settings.wide.buckets, settings.wide.word_ngrams, settings.wide.char_ngrams
             )
             rows = NGramWeights(ngrams, arrays["column"], arrays["idf"])
-            wide = WideBranch(rows, arrays["table"], arrays["bias"])
+            mix = arrays.get("mix")
+            wide = WideBranch(rows, arrays["table"], arrays["bias"], mix)
         return ProductModel(
             build_text_to_ids(folder / ENCODER, settings),
             deep,

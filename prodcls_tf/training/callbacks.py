@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from prodcls_tf.errors import OutputError, TrainingError
 from prodcls_tf.progress import report
+from prodcls_tf.training.averaging import AveragedWeights
 
 MONITOR = "val_macro_f1"
 
@@ -61,12 +62,14 @@ class Checkpoints(tf.keras.callbacks.Callback):
     """Keeps the weights of the best epoch, stops when none gets better, and survives a kill.
 
     After each epoch the weights, the optimizer and the epoch's number are written; a training
-    that begins in the same folder goes on after the last epoch that was written. At the end the
-    model has the weights of the epoch with the best validation macro-F1.
+    that begins in the same folder goes on after the last epoch that was written. What is measured
+    on validation rows is the running average of the weights; at the end the model has the average
+    of the epoch with the best validation macro-F1.
 
     Args:
       folder: where to write; None for a temporary folder that goes with the training.
       patience: epochs without a better one after which training stops.
+      keep_average: share of the running average that each step keeps; 0 for no averaging.
 
     Example:
       >>> checkpoints = Checkpoints(None, patience=2)  # doctest: +SKIP
@@ -74,11 +77,16 @@ class Checkpoints(tf.keras.callbacks.Callback):
       >>> model.fit(data, initial_epoch=first, callbacks=[checkpoints])  # doctest: +SKIP
     """
 
-    def __init__(self, folder: Optional[Path], patience: int) -> None:
+    def __init__(self, folder: Optional[Path], patience: int, keep_average: float) -> None:
         super().__init__()
-        self._temporary = tempfile.TemporaryDirectory() if folder is None else None
-        self._folder = Path(self._temporary.name) if folder is None else folder
+        self._temporary: Optional[tempfile.TemporaryDirectory[str]] = None
+        if folder is None:
+            self._temporary = tempfile.TemporaryDirectory()
+            folder = Path(self._temporary.name)
+        self._folder = folder
         self._patience = patience
+        self._keep_average = keep_average
+        self._averages = AveragedWeights([], 0.0)
         self._manager: Optional[tf.train.CheckpointManager] = None
         self._checkpoint: Optional[tf.train.Checkpoint] = None
         self.best_epoch = 0
@@ -105,7 +113,10 @@ class Checkpoints(tf.keras.callbacks.Callback):
                 f"{error.strerror}. Name another output folder."
             ) from None
         model.optimizer.build(model.trainable_variables)
-        self._checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+        self._averages = AveragedWeights(model.trainable_variables, self._keep_average)
+        self._checkpoint = tf.train.Checkpoint(
+            model=model, optimizer=model.optimizer, averages=self._averages
+        )
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, str(self._folder / "epochs"), max_to_keep=1
         )
@@ -118,13 +129,22 @@ class Checkpoints(tf.keras.callbacks.Callback):
         self.best_score = state["best_score"]
         return len(self.history)
 
+    def on_train_batch_end(self, batch: int, logs: Optional[dict[str, Any]] = None) -> None:
+        """Takes the step into the average."""
+        self._averages.update()
+
+    def on_test_begin(self, logs: Optional[dict[str, Any]] = None) -> None:
+        """Puts the average in the weights' place while validation rows are measured."""
+        self._averages.swap()
+
     def on_epoch_end(self, epoch: int, logs: Optional[dict[str, Any]] = None) -> None:
-        """Writes the epoch, and its weights apart if it is the best so far."""
+        """Writes the epoch, and its average apart if it is the best so far."""
         figures = {name: float(value) for name, value in (logs or {}).items()}
         self.history.append(figures)
         if figures[MONITOR] > self.best_score:
             self.best_epoch, self.best_score = epoch, figures[MONITOR]
             self._write_best()
+        self._averages.swap()
         assert self._manager is not None
         self._manager.save(checkpoint_number=epoch + 1)
         self._write_state()

@@ -49,10 +49,9 @@ def fine_tune(
     Returns:
       One dict an epoch: loss, accuracy, macro_f1, and the same with `val_` before them.
     """
-    categories = branch.bert.config.num_labels
     steps = math.ceil(len(train) / settings.batch_size)
     compile_branch(branch, train, settings, steps)
-    checkpoints = Checkpoints(checkpoint_dir, settings.patience)
+    checkpoints = Checkpoints(checkpoint_dir, settings.patience, settings.weight_average)
     done = checkpoints.restore(branch)
     if _finished(checkpoints, done, settings):
         checkpoints.set_model(branch)
@@ -66,7 +65,6 @@ def fine_tune(
         callbacks.append(
             tf.keras.callbacks.TensorBoard(str(log_dir), write_graph=False, update_freq=20)
         )
-    assert categories > 1
     branch.fit(
         training_dataset(
             train,

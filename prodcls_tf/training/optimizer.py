@@ -139,7 +139,7 @@ def layerwise_multipliers(branch: DeepBranch, layer_decay: float, head: float) -
 def _with_multipliers(kind: type) -> type:
     """An optimizer of this kind whose rate is multiplied for each variable by name."""
 
-    class WithMultipliers(kind):  # type: ignore[misc, valid-type]
+    class WithMultipliers(kind):
         multipliers: Mapping[str, float] = {}
         _current = 1.0
 

@@ -34,7 +34,7 @@ def test_weights_are_sublinear_tf_idf_rows_of_length_one():
 
 
 def test_ngrams_that_training_never_saw_do_not_count():
-    ngrams, matrix, weights = fitted()
+    _, matrix, weights = fitted()
     row = weights([tf.constant(["red qqqq"])])
     assert set(row.indices.numpy()[:, 1]) < set(range(int(matrix.any(axis=0).sum())))
     assert weights([tf.constant(["qqqq"])]).values.shape[0] <= 1

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -117,7 +116,6 @@ def test_tensorboard_gets_curves_settings_and_confusion_matrix(tiny_encoder, tmp
     ProductClassifier(tiny_settings(tiny_encoder, "training.epochs=2")).fit(
         tiny_rows(90), log_dir=tmp_path
     )
-    time.sleep(0.1)
     tags = {}
     for run in ("train", "validation"):
         accumulator = EventAccumulator(str(tmp_path / run))
@@ -126,4 +124,4 @@ def test_tensorboard_gets_curves_settings_and_confusion_matrix(tiny_encoder, tmp
     curves = {"epoch_loss", "epoch_accuracy", "epoch_macro_f1"}
     assert curves <= tags["train"] and curves <= tags["validation"]
     assert "epoch_learning_rate" in tags["train"]
-    assert {"settings/text_summary", "confusion matrix"} <= tags["validation"]
+    assert {"settings", "confusion matrix"} <= tags["validation"]
