@@ -1,0 +1,1 @@
+"""Measurements on real data; `make bench` runs them. Not tests: they assert nothing."""
