@@ -36,12 +36,14 @@ class ServingModel(tf.Module):
         top_k: int,
     ) -> None:
         super().__init__(name="prodcls")
-        self.model = model
+        # The weights alone are part of this object, not the layers: Keras would trace every layer
+        # by itself, which takes a minute and which no signature uses.
+        self._weights = model.all_variables
         self.categories = tf.Variable(list(categories), trainable=False, name="categories")
         self._fields = list(fields)
         # All signatures call this one function, so that the graph holds the model once.
         self._logits = tf.function(
-            lambda *columns: self.model(columns),
+            lambda *columns: model(columns),
             input_signature=[tf.TensorSpec([None], tf.string)] * len(self._fields),
             autograph=False,
         )

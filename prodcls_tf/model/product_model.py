@@ -43,6 +43,12 @@ class ProductModel(tf.Module):
         self.deep_weight = deep_weight
         self.wide_weight = wide_weight
 
+    @property
+    def all_variables(self) -> list[tf.Variable]:
+        """The weights of both branches."""
+        wide = () if self.wide is None else self.wide.variables
+        return [*self.deep.variables, *wide]
+
     def __call__(self, fields: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of string tensors [batch]."""
         encoded = self.text_to_ids(fields)

@@ -1,0 +1,74 @@
+"""What the pipeline is made from, apart from the settings. Imports no TFX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from prodcls_tf.settings import Settings
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The product files of a run, and what reads them.
+
+    Attributes:
+      files: paths by source: `all`, or `train`, `val` and `test`.
+      fingerprint: digest of their contents.
+      version: of the code that reads them.
+    """
+
+    files: Mapping[str, Sequence[str]]
+    fingerprint: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The pretrained BERT of a run.
+
+    Attributes:
+      folder: where its vocabulary, configuration and weights lie.
+      vocabulary_digest: digest of the files that make ids of text.
+      digest: digest of all its files.
+    """
+
+    folder: str
+    vocabulary_digest: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run keeps what.
+
+    Attributes:
+      root: folder of the steps' artifacts.
+      metadata: the SQLite file of ML Metadata.
+      serving: the folder that gets a subfolder for each pushed version.
+      logs: what TensorBoard reads.
+      checkpoints: the state of an unfinished training.
+    """
+
+    root: str
+    metadata: str
+    serving: str
+    logs: str
+    checkpoints: str
+
+
+def trainer_settings(settings: Settings) -> str:
+    """The settings that a training depends on, as YAML; the others stay at their defaults.
+
+    Example:
+      >>> strict = Settings.load(overrides=["evaluation.min_accuracy=0.9"])
+      >>> trainer_settings(strict) == trainer_settings(Settings())
+      True
+    """
+    values: dict[str, Any] = settings.model_dump(
+        mode="json", exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}}
+    )
+    return yaml.safe_dump(values, sort_keys=True, allow_unicode=True)

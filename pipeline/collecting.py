@@ -1,0 +1,118 @@
+"""From the artifacts of a run to its summary."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_model_analysis as tfma
+import tfx.version
+import transformers
+from tfx.types import Artifact
+from tfx.utils import path_utils
+
+import prodcls_tf
+from pipeline.example_gen import INTAKE_REPORT
+from pipeline.launching import Step
+from pipeline.summary import SplitFigures, Summary
+from pipeline.trainer_fn import METRICS_FILE
+from prodcls_tf.settings import Settings
+
+_SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
+
+
+def collect(steps: Mapping[str, Step], settings: Settings) -> Summary:
+    """Gathers what a finished run came to.
+
+    Args:
+      steps: all steps of the run.
+      settings: of the run.
+
+    Returns:
+      The summary.
+    """
+    destination = pushed_destination(_output(steps, "Pusher", "pushed_model"))
+    return Summary(
+        model=destination,
+        pushed=destination is not None,
+        reason=_reason(steps, destination),
+        splits=_figures(_output(steps, "Trainer", "model")),
+        seconds={name: round(step.seconds, 2) for name, step in steps.items()},
+        cached=[name for name, step in steps.items() if step.cached],
+        # Linux counts kilobytes.
+        peak_memory_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        versions={
+            "prodcls": prodcls_tf.__version__,
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "tfx": tfx.version.__version__,
+            "transformers": transformers.__version__,
+        },
+        settings=settings.model_dump(mode="json"),
+    )
+
+
+def intake_report(steps: Mapping[str, Step]) -> str:
+    """Returns the report of intake, as JSON; a cached step's report is that of its first run."""
+    examples = _output(steps, "ProductExampleGen", "examples")
+    return Path(examples.uri, INTAKE_REPORT).read_text(encoding="utf-8")
+
+
+def show_curves(steps: Mapping[str, Step], logs: Path) -> None:
+    """Puts the curves of a cached training back: another one may have drawn there since.
+
+    Args:
+      steps: all steps of the run.
+      logs: TensorBoard's folder.
+    """
+    if steps["Trainer"].cached:
+        shutil.rmtree(logs, ignore_errors=True)
+        shutil.copytree(_output(steps, "Trainer", "model_run").uri, logs)
+
+
+def pushed_destination(push: Artifact) -> str | None:
+    """Returns the folder that the Pusher wrote, None where it did not push."""
+    if push.get_int_custom_property("pushed") != 1:
+        return None
+    return push.get_string_custom_property("pushed_destination")
+
+
+def _output(steps: Mapping[str, Step], step: str, name: str) -> Artifact:
+    (artifact,) = steps[step].outputs[name]
+    return artifact
+
+
+def _figures(model: Artifact) -> dict[str, SplitFigures]:
+    path = Path(path_utils.serving_model_path(model.uri), METRICS_FILE)
+    splits = json.loads(path.read_text(encoding="utf-8"))
+    return {split: SplitFigures.model_validate(values) for split, values in splits.items()}
+
+
+def _reason(steps: Mapping[str, Step], destination: str | None) -> str:
+    if destination is not None:
+        version = Path(destination).name
+        if steps["Pusher"].cached:
+            return f"nothing changed: version {version} was pushed by an earlier run"
+        return f"the model met every bound and was pushed as version {version}"
+    evaluation = _output(steps, "Evaluator", "evaluation")
+    failures = [
+        _failure(failure)
+        for validation in tfma.load_validation_result(evaluation.uri).metric_validations_per_slice
+        for failure in validation.failures
+    ]
+    return f"the model was not pushed: {'; '.join(failures)}"
+
+
+def _failure(failure: tfma.validation_result_pb2.ValidationFailure) -> str:
+    name = failure.metric_key.name
+    bound = failure.metric_threshold.value_threshold.lower_bound.value
+    setting = _SETTING_OF.get(name, name)
+    if not failure.HasField("metric_value"):
+        return f"there was no test row to measure {name} on"
+    value = failure.metric_value.double_value.value
+    return f"{name} on test rows is {value:.3f}, under {setting} of {bound:.3f}"

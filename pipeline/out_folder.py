@@ -1,0 +1,149 @@
+"""The folder of a run: what lies where, and whether there is room for it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prodcls_tf.errors import OutputError
+
+# A model is written by the Trainer, archived and served by the Pusher; a checkpoint holds it with
+# two moments of its optimizer, and the next one is written before the last goes.
+_COPIES_OF_ENCODER = 3 + 2 * 3
+
+# Raw and transformed examples, compressed, beside the shuffle files of Beam.
+_COPIES_OF_DATA = 4
+
+# Metadata, statistics, logs and the wide branch.
+_REST = 200 << 20
+
+
+@dataclass(frozen=True)
+class OutFolder:
+    """The paths of a run below its output folder.
+
+    Attributes:
+      root: the output folder, absolute: metadata outlives the working directory.
+    """
+
+    root: Path
+
+    @property
+    def artifacts(self) -> Path:
+        """What the steps hand to each other."""
+        return self.root / "pipeline"
+
+    @property
+    def metadata(self) -> Path:
+        """ML Metadata: which step ran on what."""
+        return self.root / "metadata.sqlite"
+
+    @property
+    def serving(self) -> Path:
+        """Pushed models, by name and version."""
+        return self.root / "serving"
+
+    @property
+    def logs(self) -> Path:
+        """TensorBoard's folder."""
+        return self.root / "logs"
+
+    @property
+    def run_log(self) -> Path:
+        """What TFX, Beam and TensorFlow have to say about the last run."""
+        return self.root / "run.log"
+
+    @property
+    def settings(self) -> Path:
+        """All settings of the last run."""
+        return self.root / "settings.yaml"
+
+    @property
+    def summary(self) -> Path:
+        """Result of the last run."""
+        return self.root / "summary.json"
+
+    @property
+    def intake(self) -> Path:
+        """What intake found in the product files."""
+        return self.root / "intake.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """State of unfinished trainings, one folder for each combination of data and settings."""
+        return self.artifacts / "checkpoints"
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Makes the folder and keeps other runs out of it within the `with` block.
+
+        Raises:
+          OutputError: the folder cannot be written, or another run is at work in it.
+        """
+        try:
+            self.artifacts.mkdir(parents=True, exist_ok=True)
+            lock = (self.artifacts / "lock").open("w")
+        except OSError as error:
+            raise OutputError(
+                f"The output folder must be one that can be written. Received {self.root}: "
+                f"{error.strerror}. Check the path and its permissions, or name another folder "
+                "with --out."
+            ) from None
+        with lock:
+            try:
+                # The system takes the lock back when the process ends, even when it is killed.
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise OutputError(
+                    f"Only one run may work in an output folder. Received {self.root}, in which "
+                    "another run is at work. Wait for its end, or name another folder with --out."
+                ) from None
+            yield
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a small file of a run.
+
+    Args:
+      path: of the file; overwritten.
+      text: its content.
+
+    Raises:
+      OutputError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"The files of a run must be ones that can be written. Received {path}: "
+            f"{error.strerror}. Check permissions and free space, or name another folder "
+            "with --out."
+        ) from None
+
+
+def disk_needed(encoder_bytes: int, data_bytes: int) -> int:
+    """Estimates what a run writes, in bytes, from the size of the encoder and of the data."""
+    return _COPIES_OF_ENCODER * encoder_bytes + _COPIES_OF_DATA * data_bytes + _REST
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Refuses to start where a run could not end.
+
+    Args:
+      folder: exists.
+      needed: bytes.
+
+    Raises:
+      OutputError: less is free on the folder's disk.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"A run needs about {needed / 1e9:.1f} GB of disk. Received {folder} with "
+            f"{free / 1e9:.1f} GB free. Free some space, or name a folder on another disk "
+            "with --out."
+        )

@@ -1,0 +1,135 @@
+"""The pipeline's wiring: which step follows which, and which settings each one depends on."""
+
+from __future__ import annotations
+
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    Pusher,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+    Transform,
+)
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+
+from pipeline.arguments import Encoder, Places, Sources, trainer_settings
+from pipeline.evaluation import eval_config
+from pipeline.example_gen import ProductExampleGen
+from prodcls_tf.settings import Settings
+
+
+def create_pipeline(
+    settings: Settings, *, name: str, sources: Sources, encoder: Encoder, places: Places
+) -> Pipeline:
+    """Wires the steps; reads no file and no environment.
+
+    A step is given the settings that it depends on and no others: TFX runs a step again when
+    its inputs or settings differ, and takes its former result otherwise.
+
+    Args:
+      settings: all settings of the run.
+      name: the pipeline's name in ML Metadata.
+      sources: the product files.
+      encoder: the pretrained BERT.
+      places: where the run keeps what.
+
+    Returns:
+      The pipeline, for `pipeline.launching.launch` or any runner of TFX.
+    """
+    # Product files become raw examples: checked, without duplicates, split once and for all.
+    example_gen = ProductExampleGen(
+        sources=sources.files,
+        fingerprint=sources.fingerprint,
+        data=settings.data,
+        version=sources.version,
+    )
+    examples = example_gen.outputs["examples"]
+
+    # Figures per feature and split: what a person looks at first when a model is bad.
+    statistics_gen = StatisticsGen(examples=examples)
+
+    # What the features look like; every raw feature has exactly one value, so shapes are fixed.
+    schema_gen = SchemaGen(
+        statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
+    )
+    schema = schema_gen.outputs["schema"]
+
+    # Where a split departs from the schema, such as a category that no training row has.
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema
+    )
+
+    # One graph makes ids of text and numbers of categories, for training and for serving alike.
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn="pipeline.transform_fn.preprocessing_fn",
+        splits_config=transform_pb2.SplitsConfig(
+            analyze=["train"], transform=["train", "val", "test"]
+        ),
+        custom_config={
+            "fields": settings.data.fields,
+            "max_length": settings.encoder.max_length,
+            "encoder_folder": encoder.folder,
+            "vocabulary_digest": encoder.vocabulary_digest,
+        },
+        disable_analyzer_cache=True,
+        disable_statistics=True,
+    )
+
+    # The Tuner goes here: between Transform and Trainer, whose `hyperparameters` it feeds.
+
+    # Fine-tunes BERT through the library's ProductClassifier and exports the SavedModel.
+    trainer = Trainer(
+        run_fn="pipeline.trainer_fn.run_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["val", "test"]),
+        custom_config={
+            "settings": trainer_settings(settings),
+            "encoder_digest": encoder.digest,
+            "logs": places.logs,
+            "checkpoints": places.checkpoints,
+        },
+    )
+    model = trainer.outputs["model"]
+
+    # Measures the exported model itself, on rows it never saw, and blesses it or does not.
+    evaluator = Evaluator(
+        examples=examples,
+        model=model,
+        example_splits=["test"],
+        eval_config=eval_config(settings.evaluation),
+        schema=schema,
+    )
+
+    # Hands a blessed model, and no other, to the folder that TF Serving watches.
+    pusher = Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=places.serving)
+        ),
+    )
+
+    return Pipeline(
+        pipeline_name=name,
+        pipeline_root=places.root,
+        components=[
+            example_gen,
+            statistics_gen,
+            schema_gen,
+            example_validator,
+            transform,
+            trainer,
+            evaluator,
+            pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(places.metadata),
+        beam_pipeline_args=list(settings.pipeline.beam_args),
+    )

@@ -1,0 +1,92 @@
+"""What is pushed: whether a former push still stands, and what a killed one left."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import ml_metadata as mlmd
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration.metadata import sqlite_metadata_connection_config
+
+from pipeline.launching import Step
+
+_GRAPH = "saved_model.pb"
+
+
+class PushGuard:
+    """Knows when the Pusher must run although TFX has a former result of it.
+
+    TFX takes a former push for done for ever. But its version may have been deleted since, or a
+    model of other settings may have been pushed after it: then what serves is not the model of
+    this run, until it is pushed again.
+
+    Args:
+      serving: the folder of versions.
+      metadata: the SQLite file of ML Metadata.
+    """
+
+    def __init__(self, serving: Path, metadata: Path) -> None:
+        """See the class."""
+        self._serving = serving
+        self._metadata = metadata
+
+    def __call__(self, step: str, done: Mapping[str, Step]) -> bool:
+        """Says whether a step must run afresh."""
+        if step != "Pusher":
+            return False
+        remove_unfinished(self._serving)
+        wait_for_a_free_name(self._serving)
+        (model,) = done["Trainer"].outputs["model"]
+        pushed = self._last_push(model.id)
+        return pushed is not None and pushed != newest_version(self._serving)
+
+    def _last_push(self, model_id: int) -> Path | None:
+        """Where this model was pushed last, None where it never was."""
+        store = mlmd.MetadataStore(sqlite_metadata_connection_config(str(self._metadata)))
+        readers = {
+            event.execution_id
+            for event in store.get_events_by_artifact_ids([model_id])
+            if event.type == metadata_store_pb2.Event.INPUT
+        }
+        written = {
+            event.artifact_id
+            for event in store.get_events_by_execution_ids(readers)
+            if event.type == metadata_store_pb2.Event.OUTPUT
+        }
+        versions = [
+            Path(artifact.custom_properties["pushed_destination"].string_value)
+            for artifact in store.get_artifacts_by_id(written)
+            if "pushed_destination" in artifact.custom_properties
+        ]
+        return max(versions, key=_number, default=None)
+
+
+def newest_version(serving: Path) -> Path | None:
+    """Returns the version that TensorFlow Serving loads, None where there is none."""
+    return max(_versions(serving), key=_number, default=None)
+
+
+def remove_unfinished(serving: Path) -> None:
+    """Removes versions without a graph, which the Pusher writes last: it was killed there."""
+    for version in _versions(serving):
+        if not (version / _GRAPH).exists():
+            shutil.rmtree(version)
+
+
+def wait_for_a_free_name(serving: Path) -> None:
+    """Waits until no version bears this second's name: TFX would take that one for its own."""
+    while (serving / str(int(time.time()))).exists():
+        time.sleep(0.05)
+
+
+def _versions(serving: Path) -> list[Path]:
+    if not serving.is_dir():
+        return []
+    return [folder for folder in serving.iterdir() if folder.is_dir() and folder.name.isdigit()]
+
+
+def _number(version: Path) -> int:
+    return int(version.name)

@@ -1,0 +1,134 @@
+"""Runs the whole pipeline in a folder: the only place that knows paths.
+
+Importing this module costs nothing; TFX and TensorFlow are imported by `run`, with the terminal
+turned away from what they print.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import prodcls_tf
+from pipeline.arguments import Encoder, Places, Sources, trainer_settings
+from pipeline.out_folder import OutFolder, check_disk, disk_needed, write
+from pipeline.run_log import RunLog
+from pipeline.summary import Summary
+from prodcls_tf.data.reading import fingerprint, read_file
+from prodcls_tf.settings import Settings
+
+_NAME = "prodcls"
+
+# What makes ids of text: with other weights alone, the transformed examples stay as they are.
+_TEXT_FILES = ("vocab.txt", "tokenizer_config.json", "tokenizer.json")
+
+
+def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Summary:
+    """Runs the pipeline, or what of it has changed since the last run in the same folder.
+
+    Args:
+      settings: all settings.
+      sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
+        `test` may be missing).
+      out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
+        `settings.yaml`, `intake.json`, `run.log`, and the steps' artifacts and metadata.
+
+    Returns:
+      What the run came to, as written to `summary.json`.
+
+    Raises:
+      ProdclsError: of the kind that fits: files that cannot be used, a folder that cannot be
+        written, no disk, an encoder that cannot be read, a step that failed.
+
+    Example:
+      >>> run(Settings(), {"all": [Path("products.csv")]}, Path("runs/mine"))  # doctest: +SKIP
+    """
+    folder = OutFolder(out.expanduser().absolute())
+    _check_sources(settings, sources)
+    with folder.held(), RunLog(folder.run_log) as log:
+        # Seconds of imports, and warnings that no user can do anything about: hence down here.
+        from pipeline import collecting, launching, pushing
+        from pipeline.pipeline import create_pipeline
+
+        log.take_over()
+        encoder = _encoder(settings)
+        check_disk(folder.root, _room(Path(encoder.folder), sources))
+        write(folder.settings, settings.to_yaml())
+        folder.summary.unlink(missing_ok=True)
+        found = _sources(sources)
+        places = _places(folder, settings, found, encoder)
+        pipeline = create_pipeline(
+            settings, name=_NAME, sources=found, encoder=encoder, places=places
+        )
+        steps = launching.launch(
+            pipeline,
+            folder.run_log,
+            pushing.PushGuard(Path(places.serving), folder.metadata),
+        )
+        # The training is over and its model is kept: nothing will go on from there.
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+        collecting.show_curves(steps, folder.logs)
+        write(folder.intake, collecting.intake_report(steps))
+        summary = collecting.collect(steps, settings)
+        write(folder.summary, summary.model_dump_json(indent=2))
+    return summary
+
+
+def _check_sources(settings: Settings, sources: Mapping[str, Sequence[Path]]) -> None:
+    """Reads one row of each file: a wrong column is told at once, not after all the imports."""
+    for files in sources.values():
+        for path in files:
+            next(iter(read_file(path, settings.data)), None)
+
+
+def _sources(sources: Mapping[str, Sequence[Path]]) -> Sources:
+    files = {source: [str(path) for path in paths] for source, paths in sources.items()}
+    digests = {source: fingerprint(paths) for source, paths in sources.items()}
+    return Sources(files, _digest(json.dumps(digests, sort_keys=True)), _code_version())
+
+
+@functools.cache
+def _code_version() -> str:
+    """The version, and a digest of the code that the steps run: of other code, nothing holds.
+
+    Read once: what this process has imported does not change when somebody edits the files.
+    """
+    packages = [Path(prodcls_tf.__file__).parent, Path(__file__).parent]
+    files = [path for package in packages for path in sorted(package.rglob("*.py"))]
+    digest = fingerprint(path for path in files if "cli" not in path.parts)
+    return f"{prodcls_tf.__version__}+{digest[:12]}"
+
+
+def _encoder(settings: Settings) -> Encoder:
+    from prodcls_tf.model.encoder import encoder_folder
+
+    folder = encoder_folder(settings.encoder.name)
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    text = [path for path in files if path.name in _TEXT_FILES]
+    return Encoder(str(folder.absolute()), fingerprint(text), fingerprint(files))
+
+
+def _room(encoder_folder: Path, sources: Mapping[str, Sequence[Path]]) -> int:
+    encoder = sum(path.stat().st_size for path in encoder_folder.iterdir() if path.is_file())
+    data = sum(path.stat().st_size for paths in sources.values() for path in paths)
+    return disk_needed(encoder, data)
+
+
+def _places(folder: OutFolder, settings: Settings, sources: Sources, encoder: Encoder) -> Places:
+    # A killed training goes on only where the same would be trained again.
+    training = [trainer_settings(settings), sources.fingerprint, sources.version, encoder.digest]
+    return Places(
+        root=str(folder.artifacts),
+        metadata=str(folder.metadata),
+        serving=str(folder.serving / settings.push.model_name),
+        logs=str(folder.logs),
+        checkpoints=str(folder.checkpoints / _digest(json.dumps(training))),
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

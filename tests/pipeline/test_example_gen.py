@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from pipeline import example_gen
+from prodcls_tf.data.reading import Row
+
+
+def _read(pattern: Path) -> list[dict[str, str]]:
+    files = sorted(map(str, pattern.parent.glob(pattern.name)))
+    examples = map(
+        tf.train.Example.FromString, tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator()
+    )
+    return [
+        {name: value.bytes_list.value[0].decode() for name, value in e.features.feature.items()}
+        for e in examples
+    ]
+
+
+def _rows(count: int) -> list[tuple[str, Row]]:
+    return [("train", Row((f"title {n}", ""), "A > B", "x.csv", n)) for n in range(count)]
+
+
+def test_rows_keep_their_order_over_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(example_gen, "ROWS_PER_SHARD", 4)
+    example_gen.write_splits(_rows(10), ["title", "description"], tmp_path)
+    assert len(list((tmp_path / "Split-train").iterdir())) == 3
+    examples = _read(tmp_path / "Split-train" / "*")
+    assert [e["title"] for e in examples] == [f"title {n}" for n in range(10)]
+    assert examples[0] == {"title": "title 0", "description": "", "category": "A > B"}
+
+
+def test_split_without_rows_is_there_and_empty(tmp_path: Path) -> None:
+    example_gen.write_splits(_rows(1), ["title", "description"], tmp_path)
+    assert _read(tmp_path / "Split-test" / "*") == []
+
+
+def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
+    row = Row(("broken \ud83d emoji",), "A", "x.jsonl", 1)
+    example_gen.write_splits([("val", row)], ["title"], tmp_path)
+    assert _read(tmp_path / "Split-val" / "*")[0]["title"] == "broken ? emoji"

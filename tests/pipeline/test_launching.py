@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.launching import shown_error
+from prodcls_tf.errors import InputError, OutputError, RunError
+
+LOG = Path("out/run.log")
+
+
+def _raised(*errors: Exception) -> Exception:
+    """The last of several errors, each raised because of the one before."""
+    cause: Exception | None = None
+    for error in errors:
+        error.__cause__, cause = cause, error
+    return errors[-1]
+
+
+def test_own_error_below_others_is_shown_as_it_is() -> None:
+    ours = InputError("the message")
+    assert shown_error("Transform", _raised(ours, RuntimeError("beam")), LOG) is ours
+
+
+def test_full_disk_is_an_output_error() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    shown = shown_error("Trainer", _raised(full, RuntimeError("wrapped")), LOG)
+    assert isinstance(shown, OutputError)
+    assert "Trainer" in str(shown)
+
+
+def test_other_error_names_step_and_log() -> None:
+    shown = shown_error("Transform", ValueError("odd shape\nmany more lines"), LOG)
+    assert isinstance(shown, RunError)
+    assert str(shown) == (
+        "Every step of the pipeline must succeed. Received from Transform: ValueError: odd shape. "
+        "The whole story is in out/run.log."
+    )
+
+
+def test_runner_imports_no_tensorflow(fresh_python: Callable[..., str]) -> None:
+    printed = fresh_python("import sys, pipeline.runner; print('tensorflow' in sys.modules)")
+    assert printed.strip() == "False"
