@@ -102,10 +102,14 @@ class WideSettings(_Section):
 class TrainingSettings(_Section):
     """How the encoder is fine-tuned."""
 
-    epochs: Count = Field(4, description="passes over the training rows, at most")
+    epochs: Union[Literal["auto"], Count] = Field(
+        "auto", description="passes over the training rows, at most; `auto`: 6, fewer for many rows"
+    )
     batch_size: Count = Field(32, description="rows a step, over all devices")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="kind of optimizer")
-    learning_rate: float = Field(1e-4, gt=0.0, description="highest rate, of the top layer")
+    learning_rate: Union[Literal["auto"], Annotated[float, Field(gt=0.0)]] = Field(
+        "auto", description="highest rate, of the top layer; `auto` goes by the encoder's width"
+    )
     layer_decay: float = Field(
         0.9, gt=0.0, le=1.0, description="each layer's rate over that of the layer above"
     )
@@ -123,7 +127,7 @@ class TrainingSettings(_Section):
     class_weight_exponent: float = Field(
         0.3, ge=0.0, le=1.0, description="a category of n rows weighs n to the minus this"
     )
-    patience: Count = Field(2, description="epochs without a better validation macro-F1")
+    patience: Count = Field(3, description="epochs without a better validation macro-F1")
     seed: int = Field(0, ge=0, description="of order, dropout and new weights")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="of matrix products; `auto` is the fastest that the device has"

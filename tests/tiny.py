@@ -48,6 +48,7 @@ def tiny_settings(encoder: Path, *overrides: str) -> Settings:
             "wide.buckets=4096",
             "training.epochs=1",
             "training.precision=float32",
+            "training.learning_rate=1e-4",
             *overrides,
         ]
     )

@@ -147,4 +147,4 @@ def _arguments(sources: Mapping[str, Sequence[Path]], settings: Settings, out: P
     for column in settings.data.text:
         words += ["--text", column]
     words += ["--label", settings.data.label, "--out", str(out)]
-    return [*words, "--set", f"training.epochs={2 * settings.training.epochs}"]
+    return [*words, "--set", "training.learning_rate=5e-5"]

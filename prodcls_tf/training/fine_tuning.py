@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Optional
+from typing import Literal, Optional, Union
 
 import tensorflow as tf
 
@@ -21,6 +21,10 @@ from prodcls_tf.training.optimizer import (
 )
 
 _INFERENCE_BATCH = 64
+
+# What `auto` epochs come to: few rows are seen six times, many only as often as makes this many
+# steps, but no less than twice.
+_MOST_EPOCHS, _LEAST_EPOCHS, _STEPS = 6, 2, 2_400
 
 
 def fine_tune(
@@ -50,16 +54,17 @@ def fine_tune(
       One dict an epoch: loss, accuracy, macro_f1, and the same with `val_` before them.
     """
     steps = math.ceil(len(train) / settings.batch_size)
-    compile_branch(branch, train, settings, steps)
+    epochs = resolve_epochs(settings.epochs, steps)
+    compile_branch(branch, train, settings, steps * epochs)
     checkpoints = Checkpoints(checkpoint_dir, settings.patience, settings.weight_average)
     done = checkpoints.restore(branch)
-    if _finished(checkpoints, done, settings):
+    if _finished(checkpoints, done, epochs, settings.patience):
         checkpoints.set_model(branch)
         checkpoints.on_train_end()
         return checkpoints.history
     callbacks: list[tf.keras.callbacks.Callback] = [
         checkpoints,
-        ProgressReport(settings.epochs, steps),
+        ProgressReport(epochs, steps),
     ]
     if log_dir is not None:
         callbacks.append(
@@ -74,7 +79,7 @@ def fine_tune(
             first_epoch=done,
         ),
         validation_data=inference_dataset(val, val_states, batch_size=_INFERENCE_BATCH),
-        epochs=settings.epochs,
+        epochs=epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
         callbacks=callbacks,
@@ -92,12 +97,12 @@ def compile_branch(
       branch: the model.
       train: the training rows, whose labels give the class weights.
       settings: of training.
-      steps: batches an epoch.
+      steps: batches in all.
     """
     categories = branch.bert.config.num_labels
     schedule = WarmUpThenDecay(
-        settings.learning_rate,
-        steps * settings.epochs,
+        resolve_learning_rate(settings.learning_rate, branch.width),
+        steps,
         settings.warmup_share,
         settings.schedule,
     )
@@ -124,7 +129,34 @@ def compile_branch(
     )
 
 
-def _finished(checkpoints: Checkpoints, done: int, settings: TrainingSettings) -> bool:
+def resolve_epochs(setting: Union[Literal["auto"], int], steps: int) -> int:
+    """Says what `auto` epochs are for so many batches an epoch.
+
+    Example:
+      >>> [resolve_epochs("auto", steps) for steps in (50, 775, 30_000)]
+      [6, 3, 2]
+    """
+    if setting != "auto":
+        return setting
+    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, round(_STEPS / steps)))
+
+
+def resolve_learning_rate(setting: Union[Literal["auto"], float], width: int) -> float:
+    """Says what the `auto` learning rate is for an encoder.
+
+    Wider encoders want smaller steps: 5e-5 is the usual rate of a BERT of width 768 (Devlin et
+    al. 2019, appendix A.3), and 2e-4 is what validation rows chose for one of width 384.
+
+    Example:
+      >>> [resolve_learning_rate("auto", width) for width in (384, 768)]
+      [0.0002, 5e-05]
+    """
+    if setting != "auto":
+        return setting
+    return min(5e-4, 2e-4 * (384 / width) ** 2)
+
+
+def _finished(checkpoints: Checkpoints, done: int, epochs: int, patience: int) -> bool:
     """Says whether what was restored is a whole training."""
-    stopped_early = done - 1 - checkpoints.best_epoch >= settings.patience
-    return done >= settings.epochs or (done > 0 and stopped_early)
+    stopped_early = done - 1 - checkpoints.best_epoch >= patience
+    return done >= epochs or (done > 0 and stopped_early)
