@@ -55,7 +55,7 @@ def _confusion_picture(
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    names = [_short(categories[number]) for number in shown]
+    names = [_shown_name(number, categories[number]) for number in shown]
     axes.set_xticks(range(len(shown)), names, rotation=90, fontsize=7)
     axes.set_yticks(range(len(shown)), names, fontsize=7)
     axes.set_xlabel("predicted")
@@ -68,9 +68,15 @@ def _confusion_picture(
     )
     figure.colorbar(image, ax=axes, shrink=0.6)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(buffer, format="png", bbox_inches="tight")
     return tf.io.decode_png(buffer.getvalue(), channels=4)
 
 
-def _short(category: str) -> str:
+def _shown_name(number: int, category: str) -> str:
+    """The end of a path, which tells leaves apart; its number where the font lacks a character."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    drawable = get_font(findfont(FontProperties())).get_charmap()
+    if not all(ord(character) in drawable for character in category):
+        return f"category {number}"
     return category if len(category) <= 38 else f"…{category[-37:]}"

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from prodcls_tf import ProductClassifier
 from prodcls_tf.errors import OutputError, TrainingError
+from prodcls_tf.settings import Settings
+from prodcls_tf.training.summaries import write_summaries
 from tests.tiny import tiny_rows, tiny_settings
 
 EPOCHS = 4
@@ -108,6 +111,12 @@ def test_checkpoint_folder_that_cannot_be_written_is_refused(tiny_encoder, tmp_p
         ProductClassifier(tiny_settings(tiny_encoder)).fit(
             tiny_rows(60), checkpoint_dir=tmp_path / "file"
         )
+
+
+def test_confusion_picture_numbers_categories_that_the_font_cannot_draw(tmp_path, recwarn):
+    labels = np.array([0, 1, 0])
+    write_summaries(tmp_path, Settings(), ["手机壳", "Audio"], labels, np.eye(2)[labels])
+    assert not [w for w in recwarn if "Glyph" in str(w.message)]
 
 
 def test_tensorboard_gets_curves_settings_and_confusion_matrix(tiny_encoder, tmp_path):
