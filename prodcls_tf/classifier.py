@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Optional, Union
 
 import numpy as np
+import tensorflow as tf
 
 from prodcls_tf.data.encoded import EncodedExamples
 from prodcls_tf.data.table import Rows, labelled_columns, text_columns, val_rows
@@ -89,6 +90,7 @@ class ProductClassifier:
         *,
         log_dir: Optional[Union[str, Path]] = None,
         checkpoint_dir: Optional[Union[str, Path]] = None,
+        strategy: Optional[tf.distribute.Strategy] = None,
     ) -> Trained:
         """Learns from labelled rows.
 
@@ -99,6 +101,7 @@ class ProductClassifier:
             rows, chosen by their text.
           log_dir: where TensorBoard's logs go; None for none.
           checkpoint_dir: where to keep checkpoints; a killed call goes on from them.
+          strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
 
         Returns:
           The figures of the training.
@@ -122,6 +125,7 @@ class ProductClassifier:
             categories,
             log_dir=log_dir,
             checkpoint_dir=checkpoint_dir,
+            strategy=strategy,
         )
 
     def fit_examples(
@@ -133,6 +137,7 @@ class ProductClassifier:
         held_out: Optional[Mapping[str, EncodedExamples]] = None,
         log_dir: Optional[Union[str, Path]] = None,
         checkpoint_dir: Optional[Union[str, Path]] = None,
+        strategy: Optional[tf.distribute.Strategy] = None,
     ) -> Trained:
         """Learns from rows that are tokenized already, as a pipeline's Trainer has them.
 
@@ -143,6 +148,7 @@ class ProductClassifier:
           held_out: other splits to measure, before and after.
           log_dir: where TensorBoard's logs go; None for none.
           checkpoint_dir: where to keep checkpoints.
+          strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
 
         Returns:
           The figures of the training.
@@ -156,6 +162,7 @@ class ProductClassifier:
             {"train": train_examples, "val": val_examples, **(held_out or {})},
             log_dir=Path(log_dir) if log_dir is not None else None,
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
+            strategy=strategy,
         )
         self._model, self._categories = trained.model, list(categories)
         self._scorer = None

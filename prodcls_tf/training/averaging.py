@@ -48,8 +48,7 @@ class AveragedWeights(tf.Module):
             average.assign_sub((1.0 - keep) * (average - variable))
 
     def _swap_graph(self) -> None:
-        values = [tf.identity(variable) for variable in self._variables]
-        for variable, average, value in zip(self._variables, self._averages, values, strict=True):
-            variable.assign(average)
-            with tf.control_dependencies([variable]):
-                average.assign(value)
+        for variable, average in zip(self._variables, self._averages, strict=True):
+            value = tf.identity(variable)
+            variable.assign(tf.identity(average))
+            average.assign(value)

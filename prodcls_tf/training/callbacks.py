@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
 import tensorflow as tf
 
 from prodcls_tf.errors import OutputError, TrainingError
@@ -154,13 +155,15 @@ class Checkpoints(tf.keras.callbacks.Callback):
     def on_train_end(self, logs: Optional[dict[str, Any]] = None) -> None:
         """Gives the model the best epoch's weights."""
         if self.history:
-            self.model.load_weights(str(self._best))
+            # Not Keras's own file of weights: reading that fails for a model on several devices.
+            with np.load(self._best) as arrays:
+                self.model.set_weights([arrays[name] for name in arrays.files])
         if self._temporary is not None:
             self._temporary.cleanup()
 
     @property
     def _best(self) -> Path:
-        return self._folder / "best.weights.h5"
+        return self._folder / "best.npz"
 
     @property
     def _state(self) -> Path:
@@ -168,8 +171,8 @@ class Checkpoints(tf.keras.callbacks.Callback):
 
     def _write_best(self) -> None:
         # Written aside and renamed, so that a kill leaves the earlier file whole.
-        part = self._best.with_name("part.weights.h5")
-        self.model.save_weights(str(part))
+        part = self._best.with_name("part.npz")
+        np.savez(part, *self.model.get_weights())
         part.replace(self._best)
 
     def _write_state(self) -> None:

@@ -61,6 +61,7 @@ def train(
     *,
     log_dir: Optional[Path] = None,
     checkpoint_dir: Optional[Path] = None,
+    strategy: Optional[tf.distribute.Strategy] = None,
 ) -> Trained:
     """Trains a classifier.
 
@@ -76,6 +77,7 @@ def train(
       splits: `train` and `val`, and any others that are to be measured.
       log_dir: where TensorBoard's logs go.
       checkpoint_dir: where a killed training goes on from.
+      strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
 
     Returns:
       The model and its figures.
@@ -86,7 +88,7 @@ def train(
     wide = None
     if settings.wide.enabled:
         wide = fit_wide(splits["train"], len(categories), settings.wide, settings.training.seed)
-    with precision_scope(precision), _strategy().scope():
+    with precision_scope(precision), (strategy or _all_gpus()).scope():
         branch = build_deep_branch(encoder_folder, settings, len(categories))
         baseline, states = _prepare(branch, settings, categories, splits)
         history = fine_tune(
@@ -164,6 +166,6 @@ def _measured_rows(name: str, rows: EncodedExamples) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(len(rows), _TRAIN_SAMPLE, replace=False))
 
 
-def _strategy() -> tf.distribute.Strategy:
+def _all_gpus() -> tf.distribute.Strategy:
     gpus = tf.config.list_physical_devices("GPU")
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()

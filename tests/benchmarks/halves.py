@@ -1,9 +1,9 @@
-"""Compares settings without a look at test rows: learns from half of train and val, measures the rest.
+"""Compares settings without test rows: learns from half of train and val, measures the rest.
 
     python -m tests.benchmarks.halves FOLDER [section.name=value ...]
 
 Half of the rows to measure is several times what val.csv has, so smaller differences show. Prints
-accuracy / macro-F1 of the linear probe, of each branch alone, and of both.
+accuracy / macro-F1 of the linear probe, of each branch alone, and of both (weighed on these rows).
 """
 
 from __future__ import annotations

@@ -1,0 +1,36 @@
+"""Training over several devices: two logical CPUs stand for two GPUs."""
+
+from __future__ import annotations
+
+import json
+
+_TRAINING = """
+import json, sys
+import tensorflow as tf
+import prodcls_tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from prodcls_tf import ProductClassifier
+from tests.tiny import tiny_rows, tiny_settings
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+classifier = ProductClassifier(tiny_settings(sys.argv[1], "training.epochs=2"))
+trained = classifier.fit(tiny_rows(150), checkpoint_dir=sys.argv[2], strategy=strategy)
+again = ProductClassifier(classifier.settings)
+again.fit(tiny_rows(150), checkpoint_dir=sys.argv[2], strategy=strategy)
+title = ["acme case 12"]
+print(json.dumps([
+    len(trained.history),
+    classifier.evaluate(tiny_rows(60, seed=5)).accuracy,
+    classifier.predict(title)[0].score - again.predict(title)[0].score,
+]))
+"""
+
+
+def test_training_on_two_devices_learns_and_is_taken_up_again(tiny_encoder, tmp_path, fresh_python):
+    code = _TRAINING.replace("sys.argv[1]", repr(str(tiny_encoder)))
+    printed = fresh_python(code.replace("sys.argv[2]", repr(str(tmp_path / "checkpoints"))))
+    epochs, accuracy, difference = json.loads(printed.splitlines()[-1])
+    assert epochs == 2
+    assert accuracy > 0.9
+    assert abs(difference) < 1e-5
