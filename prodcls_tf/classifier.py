@@ -114,6 +114,7 @@ class ProductClassifier:
             chosen = val_rows(texts, paths, self.settings.data.val_share)
             val_texts, val_paths = _pick(texts, paths, chosen)
             texts, paths = _pick(texts, paths, ~chosen)
+            _check_chosen(val_paths, len(chosen), self.settings.data.val_share)
         else:
             val_texts, val_paths = labelled_columns(val, self.settings.data)
         categories = sorted(set(paths))
@@ -185,7 +186,12 @@ class ProductClassifier:
 
         Returns:
           One prediction a row, in order.
+
+        Raises:
+          InputError: a column is missing, or `top_k` is less than 1.
         """
+        if top_k < 1:
+            raise InputError(f"top_k must be at least 1. Received: {top_k}.")
         scores = self._scores(text_columns(rows, self.settings.data))
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         return [
@@ -267,9 +273,15 @@ class ProductClassifier:
         text = (folder / _CATEGORIES_FILE).read_text(encoding="utf-8")
         classifier._categories = json.loads(text)
         classifier._encoder_folder = folder / storage.ENCODER
-        classifier._model = storage.load_model(
-            folder, classifier.settings, len(classifier._categories)
-        )
+        try:
+            classifier._model = storage.load_model(
+                folder, classifier.settings, len(classifier._categories)
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"A classifier's folder must be whole. Received {folder}: {error}. Save the "
+                "classifier again."
+            ) from error
         return classifier
 
     def export(self, folder: Union[str, Path]) -> None:
@@ -312,6 +324,15 @@ def _pick(
 def _numbers(paths: Sequence[str], categories: Sequence[str]) -> np.ndarray:
     number = {path: index for index, path in enumerate(categories)}
     return np.array([number[path] for path in paths], np.int32)
+
+
+def _check_chosen(val_paths: Sequence[str], rows: int, share: float) -> None:
+    if not val_paths:
+        raise InputError(
+            "Some rows must be left to choose the best weights. Received "
+            f"{rows} rows, of which a data.val_share of {share} chose none. Give more rows, a "
+            "larger share, or validation rows."
+        )
 
 
 def _check_training_rows(categories: Sequence[str], val_paths: Sequence[str]) -> None:

@@ -32,9 +32,9 @@ def field_names(columns: Sequence[str]) -> list[str]:
       columns: the user's column names, any Unicode text.
 
     Returns:
-      One name per column, unique: ASCII letters, digits and underscores are kept, a run of
-      anything else becomes one underscore; a name with nothing left is `text`, and a name that
-      is taken or reserved gets a number.
+      One name per column, unique: a run of anything but ASCII letters, digits and underscores
+      becomes one underscore, outer ones go; a name with nothing left is `text`, one that begins
+      with a digit gets `text_` before it, and one that is taken or reserved gets a number.
 
     Example:
       >>> field_names(["Product Name", "标题", "label"])

@@ -222,6 +222,10 @@ class Settings(_Section):
         )
 
 
+# Single settings that are text; what is typed for them is not read as YAML.
+_TEXTS = frozenset({"data.label", "data.separator", "data.encoding", "encoder.name"})
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -253,7 +257,10 @@ def _apply(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if isinstance(value, str):
+    if key.strip() in _TEXTS:
+        # As it was typed: YAML would make a block of `|` and take the blanks off ` / `.
+        value = text
+    elif isinstance(value, str):
         # YAML 1.1 reads 2e-5 as text (it wants 2.0e-5); people write 2e-5.
         try:
             value = float(value)

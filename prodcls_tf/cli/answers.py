@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Optional, Protocol
 
 from prodcls_tf.cli.whole_rows import WholeRow
 from prodcls_tf.errors import InputError, OutputError
 
-ENDINGS = (".csv", ".jsonl", ".ndjson")
+
+def _replaced(error: UnicodeError) -> tuple[bytes, int]:
+    """Stands in for what UTF-8 cannot hold, as the library's readers do."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "\ufffd".encode() * (error.end - error.start), error.end
+
+
+codecs.register_error("prodcls.replace", _replaced)
 
 
 class Writer(Protocol):
@@ -27,24 +37,21 @@ class Writer(Protocol):
 def writing(path: Path, top_k: int) -> Iterator[Writer]:
     """Opens an output file, which appears under its name only when all of it is written.
 
+    Half of a surrogate pair, as cut-off emoji leave it, becomes U+FFFD.
+
     Args:
-      path: ends in `.csv`, or in `.jsonl` or `.ndjson` for JSON lines.
+      path: one that `check_output` let through; CSV if it ends in `.csv`, else JSON lines.
       top_k: number of categories in an answer.
 
     Yields:
       The writer.
 
     Raises:
-      OutputError: the file cannot be written, or has another ending.
+      OutputError: the file cannot be written.
     """
-    if path.suffix.lower() not in ENDINGS:
-        raise OutputError(
-            f"An output file must end in one of {', '.join(ENDINGS)}. Received {path}. "
-            "Name it, for instance, answers.csv."
-        )
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        with unfinished.open("w", encoding="utf-8", errors="prodcls.replace", newline="") as stream:
             yield _csv(stream, top_k) if path.suffix.lower() == ".csv" else _json(stream)
             stream.flush()
             os.fsync(stream.fileno())
@@ -62,7 +69,9 @@ def _json(stream: IO[str]) -> Writer:
     def write(product: WholeRow, answer: list[tuple[str, float]]) -> None:
         categories = [{"category": path, "score": round(score, 6)} for path, score in answer]
         _refuse_taken(product, ["categories"])
-        record = {**product.values, "categories": categories}
+        _refuse_doubled(product)
+        values = dict(zip(product.columns, product.cells, strict=True))
+        record = {**values, "categories": categories}
         stream.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
     return write
@@ -71,16 +80,18 @@ def _json(stream: IO[str]) -> Writer:
 def _csv(stream: IO[str], top_k: int) -> Writer:
     added = [name for k in range(1, top_k + 1) for name in (f"category_{k}", f"score_{k}")]
     writer = csv.writer(stream)
-    columns: list[str] = []
+    columns: Optional[list[str]] = None
 
     def write(product: WholeRow, answer: list[tuple[str, float]]) -> None:
-        if not columns:
-            columns.extend(product.values)
+        nonlocal columns
+        if columns is None:
+            columns = product.columns
             _refuse_taken(product, added)
             writer.writerow([*columns, *added])
-        _refuse_new(product, columns)
+        same = product.columns == columns
+        carried = product.cells if same else _in_order(product, columns)
         cells = [cell for path, score in answer for cell in (path, f"{score:.6f}")]
-        writer.writerow([*(_cell(product.values.get(name)) for name in columns), *cells])
+        writer.writerow([*map(_cell, carried), *cells])
 
     return write
 
@@ -94,7 +105,7 @@ def _cell(value: Any) -> str:
 
 
 def _refuse_taken(product: WholeRow, added: list[str]) -> None:
-    taken = [name for name in added if name in product.values]
+    taken = [name for name in added if name in product.columns]
     if taken:
         raise InputError(
             f"{product.row.file}: The columns of the answer must be new. Received a file that "
@@ -102,11 +113,35 @@ def _refuse_taken(product: WholeRow, added: list[str]) -> None:
         )
 
 
-def _refuse_new(product: WholeRow, columns: list[str]) -> None:
-    new = [name for name in product.values if name not in columns]
+def _refuse_doubled(product: WholeRow) -> None:
+    doubled = [name for name, count in Counter(product.columns).items() if count > 1]
+    if doubled:
+        raise InputError(
+            f"{product.row.file}: Columns in JSON lines must have a name of their own. Received "
+            f"several named {', '.join(map(repr, doubled))}. Write CSV instead: "
+            "--output answers.csv"
+        )
+
+
+def _in_order(product: WholeRow, columns: Sequence[str]) -> list[Any]:
+    """The cells of a row by the columns of the first row, which its own are not the same as."""
+    values = dict(zip(_told_apart(product.columns), product.cells, strict=True))
+    places = _told_apart(columns)
+    new = [name for name, number in values if (name, number) not in places]
     if new:
         raise InputError(
             f"{product.row.place}: Rows of a CSV output must have the columns of the first row. "
             f"Received {', '.join(map(repr, new))} besides. Write JSON lines instead: "
             "--output answers.jsonl"
         )
+    return [values.get(place) for place in places]
+
+
+def _told_apart(columns: Sequence[str]) -> list[tuple[str, int]]:
+    """Columns of one name get a number each, in their order."""
+    seen: Counter[str] = Counter()
+    places = []
+    for name in columns:
+        places.append((name, seen[name]))
+        seen[name] += 1
+    return places

@@ -12,6 +12,7 @@ import typer
 from rich.text import Text as RichText
 
 from prodcls_tf.cli import options, quiet, terminal
+from prodcls_tf.cli.outputs import check_output
 from prodcls_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from serving.saved_model import LocalModel
 
 _Row = TypeVar("_Row")
+
+ENDINGS = (".csv", ".jsonl", ".ndjson")
 
 # Large enough that rows of like length find together, small enough that progress is seen.
 _CHUNK = 512
@@ -58,13 +61,17 @@ def classify(
             "Name either titles, or files with --input and --output. For instance: "
             "prodcls classify --model runs/demo 'usb c cable 2m'"
         )
+    files: list[Path] = []
     if input_ and output:
-        _check_paths(input_, output)
+        from prodcls_tf.data.files import find_files
+
+        files = find_files(input_)
+        check_output(output, ENDINGS, files)
     loaded = load_model(model)
     if titles:
         _print_answers(loaded, titles, top_k)
-    elif input_ and output:
-        _classify_files(loaded, input_, output, column_settings(loaded, text, encoding), top_k)
+    elif output:
+        _classify_files(loaded, files, output, column_settings(loaded, text, encoding), top_k)
 
 
 def load_model(folder: Path) -> LocalModel:
@@ -122,7 +129,7 @@ def _print_answers(model: LocalModel, titles: Sequence[str], top_k: Optional[int
 
 def _classify_files(
     model: LocalModel,
-    inputs: Sequence[Path],
+    files: list[Path],
     output: Path,
     data: DataSettings,
     top_k: Optional[int],
@@ -131,9 +138,7 @@ def _classify_files(
     from prodcls_tf.cli.answers import writing
     from prodcls_tf.cli.steps import Steps
     from prodcls_tf.cli.whole_rows import whole_rows
-    from prodcls_tf.data.reading import find_files
 
-    files = find_files(inputs)
     width = len(cut(_ask(model, [("",) * len(model.fields)])[0], top_k))
     started, done, blank = time.monotonic(), 0, 0
     with Steps() as steps, progress.listening(steps), writing(output, width) as write:
@@ -184,18 +189,3 @@ def chunks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     rows = iter(rows)
     while chunk := list(itertools.islice(rows, _CHUNK)):
         yield chunk
-
-
-def _check_paths(inputs: Sequence[Path], output: Path) -> None:
-    """Refuses what would fail only after all rows are classified, or destroy an input."""
-    from prodcls_tf.errors import OutputError
-
-    if not output.absolute().parent.is_dir():
-        raise OutputError(
-            f"The output's folder must exist. Received {output}. Make it with: "
-            f"mkdir -p {output.parent}"
-        )
-    if any(path.exists() and output.exists() and path.samefile(output) for path in inputs):
-        raise OutputError(
-            f"The output must not be an input. Received {output} as both. Name another file."
-        )

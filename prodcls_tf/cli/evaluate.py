@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from prodcls_tf.cli import options, terminal
+from prodcls_tf.cli.outputs import check_output
 from prodcls_tf.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from serving.saved_model import LocalModel
 
 _SHOWN = 30
+_ENDINGS = (".csv", ".json")
 _COLUMNS = ("category", "precision", "recall", "f1", "rows")
 
 
@@ -47,13 +49,13 @@ def evaluate(
     Example: prodcls evaluate --model runs/mine labelled.csv --output report.csv
     """
     from prodcls_tf.cli.classify import column_settings, load_model
+    from prodcls_tf.data.files import find_files
 
-    if output is not None and output.suffix.lower() not in (".csv", ".json"):
-        raise OutputError(
-            f"A report must end in .csv or .json. Received {output}. Name it report.csv."
-        )
+    found = find_files(files)
+    if output is not None:
+        check_output(output, _ENDINGS, found)
     loaded = load_model(model)
-    measured = _Measured(loaded, files, column_settings(loaded, text, encoding, label))
+    measured = _Measured(loaded, found, column_settings(loaded, text, encoding, label))
     metrics = measured.metrics()
     show_report(metrics)
     measured.show_left_out(metrics)
@@ -72,16 +74,17 @@ class _Measured:
         from prodcls_tf.cli.classify import chunks
         from prodcls_tf.cli.steps import Steps
         from prodcls_tf.data.category import clean_category
-        from prodcls_tf.data.reading import find_files, read_rows
+        from prodcls_tf.data.reading import read_rows
+        from prodcls_tf.evaluation.metrics import best_three
 
         self.categories = model.categories
         self.unknown: Counter[str] = Counter()
         self.unlabelled = 0
         numbers = {category: number for number, category in enumerate(self.categories)}
         labels: list[int] = []
-        scores: list[np.ndarray] = []
+        best: list[np.ndarray] = []
         with Steps() as steps, progress.listening(steps):
-            for chunk in chunks(read_rows(find_files(files), data)):
+            for chunk in chunks(read_rows(files, data)):
                 known: list[Row] = []
                 for row in chunk:
                     category, _ = clean_category(row.category, data.separator)
@@ -93,7 +96,7 @@ class _Measured:
                     else:
                         self.unlabelled += 1
                 if known:
-                    scores.append(model.scores([row.fields for row in known]))
+                    best.append(best_three(model.scores([row.fields for row in known])))
                 progress.report("measuring", len(labels), detail="rows")
             progress.report("measuring", len(labels), len(labels), terminal.counted(len(labels)))
         if not labels:
@@ -104,12 +107,12 @@ class _Measured:
                 "--label, or measure with the model of this tree."
             )
         self._labels = np.array(labels)
-        self._scores = np.concatenate(scores)
+        self._best = np.concatenate(best)
 
     def metrics(self) -> Metrics:
         from prodcls_tf.evaluation.metrics import Metrics
 
-        return Metrics.of(self._labels, self._scores, self.categories)
+        return Metrics.of_best(self._labels, self._best, self.categories)
 
     def show_left_out(self, metrics: Metrics) -> None:
         """Says which rows the figures leave out, and what they would be with them."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
-from prodcls_tf.data.csv_rows import csv_rows
+from prodcls_tf.data.csv_rows import csv_records
 from prodcls_tf.data.files import kind_of
 from prodcls_tf.data.reading import Row, read_file
 from prodcls_tf.data.text_lines import text_lines
+from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
+
+_Record = tuple[list[str], Sequence[Any]]
 
 
 class WholeRow(NamedTuple):
@@ -20,11 +22,14 @@ class WholeRow(NamedTuple):
 
     Attributes:
       row: its text fields and its place, as the library reads them.
-      values: all its columns, as they stand in the file.
+      columns: the names of all its columns; those that are no text fields may be called anything,
+        twice or not at all.
+      cells: the values of these columns, as they stand in the file.
     """
 
     row: Row
-    values: dict[str, Any]
+    columns: list[str]
+    cells: Sequence[Any]
 
 
 def whole_rows(path: Path, settings: DataSettings) -> Iterator[WholeRow]:
@@ -40,42 +45,67 @@ def whole_rows(path: Path, settings: DataSettings) -> Iterator[WholeRow]:
     Raises:
       InputError: the file cannot be read as it is; the message names file and line.
     """
-    # Two readers of one file in step: the library's own, which checks and names the faults, and
-    # one for the columns it does not know. Reading costs nothing beside asking a BERT.
-    values: Iterator[dict[str, Any]] | None = None
-    for row in read_file(path, settings, labelled=False):
-        if values is None:
-            values = _values(path, settings)
-        yield WholeRow(row, next(values))
-
-
-def _values(path: Path, settings: DataSettings) -> Iterator[dict[str, Any]]:
     kind = kind_of(path)
-    if kind == "parquet":
-        yield from _parquet_values(path)
-    elif kind == "json":
-        lines = (line for line in text_lines(path, settings.encoding) if not line.isspace())
-        yield from map(json.loads, lines)
-    else:
-        names = _header(path, settings, kind or "csv")
-        for _, cells in csv_rows(path, names, None, settings.encoding, kind or "csv"):
-            yield dict(zip(names, cells, strict=True))
+    if kind in ("csv", "tsv"):
+        return _csv(path, settings, kind)
+    return _in_step(path, settings, _parquet(path) if kind == "parquet" else _json(path, settings))
 
 
-def _parquet_values(path: Path) -> Iterator[dict[str, Any]]:
+def _csv(path: Path, settings: DataSettings, kind: str) -> Iterator[WholeRow]:
+    columns: list[str] = []
+    places: list[int] = []
+    for line, cells in csv_records(path, settings.text, None, settings.encoding, kind):
+        if columns:
+            fields = tuple(cells[place] for place in places)
+            yield WholeRow(Row(fields, "", str(path), line), columns, cells)
+        else:
+            columns, places = cells, [cells.index(name) for name in settings.text]
+
+
+def _in_step(path: Path, settings: DataSettings, records: Iterator[_Record]) -> Iterator[WholeRow]:
+    """Joins each row of the library's reader, which names the faults, with its whole record."""
+    for row in read_file(path, settings, labelled=False):
+        record = next(records, None)
+        if record is None:
+            raise InputError(
+                f"{row.place}: A file must not change while it is read. Received a row that is "
+                "there no more. Run again when the file is complete."
+            )
+        yield WholeRow(row, *record)
+
+
+def _json(path: Path, settings: DataSettings) -> Iterator[_Record]:
+    for line in text_lines(path, settings.encoding):
+        if line.strip():
+            record = json.loads(line, parse_int=_whole_number)
+            yield list(record), list(record.values())
+
+
+def _whole_number(digits: str) -> Union[int, str]:
+    try:
+        return int(digits)
+    except ValueError:
+        # Python makes no number of more than 4,300 digits.
+        return digits
+
+
+def _parquet(path: Path) -> Iterator[_Record]:
+    import pyarrow
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1_024):
-            yield from batch.to_pylist()
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            columns = list(file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=1_024):
+                for cells in zip(*map(_values, batch.columns), strict=True):
+                    yield columns, cells
+    except (pyarrow.ArrowException, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{path}: All columns are carried over, so that all must be readable. Received: "
+            f"{error}. Write the file again without the columns that are broken."
+        ) from None
 
 
-def _header(path: Path, settings: DataSettings, kind: str) -> list[str]:
-    """The column names of a CSV file, cut at the delimiter that shows all text columns."""
-    names: list[str] = []
-    for delimiter in "\t" if kind == "tsv" else ",\t;":
-        filled = (line for line in text_lines(path, settings.encoding) if line.strip())
-        names = [name.strip() for name in next(csv.reader(filled, delimiter=delimiter))]
-        if set(names).issuperset(settings.text):
-            break
-    return names
+def _values(column: Any) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    return values

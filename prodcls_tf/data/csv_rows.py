@@ -50,6 +50,34 @@ def csv_rows(
       InputError: the file is empty, not in the encoding, lacks a column, has a row with another
         number of cells than the header, or a quoted field that is not closed.
     """
+    places: list[int] = []
+    for line, cells in csv_records(path, wanted, label, encoding, kind):
+        if places:
+            yield line, [cells[place] for place in places]
+        else:
+            places = [cells.index(column) for column in wanted]
+
+
+def csv_records(
+    path: Path, wanted: Sequence[str], label: str | None, encoding: str, kind: str = "csv"
+) -> Iterator[tuple[int, list[str]]]:
+    """Reads all columns of a CSV file, the header first; otherwise as `csv_rows`.
+
+    Args:
+      path: the file.
+      wanted: names of the columns that must be there, each once; the others may be called
+        anything, twice or not at all.
+      label: the one of `wanted` that is the label column, if any.
+      encoding: name of a Python codec.
+      kind: `csv` or `tsv`.
+
+    Yields:
+      The physical line at which the record starts, counted from 1, and its cells, as many as the
+      header has. The header's are without outer blanks.
+
+    Raises:
+      InputError: as `csv_rows`.
+    """
     source = _Source(path, encoding)
     header_line = source.peek()
     if header_line is None:
@@ -58,18 +86,14 @@ def csv_rows(
             "Export it again, or leave it out."
         )
     delimiter = "\t" if kind == "tsv" else _delimiter(header_line, wanted)
-    places: list[int] = []
-    width = 0
     for line, cells in _records(source, delimiter):
-        if not places:
-            names = [name.strip() for name in cells]
-            check_columns(names, wanted, path, label)
-            places, width = [names.index(column) for column in wanted], len(names)
-            source.width = width
-        elif len(cells) != width:
-            raise _miscounted(path, line, width, len(cells), delimiter)
-        else:
-            yield line, [cells[place] for place in places]
+        if source.width is None:
+            cells = [name.strip() for name in cells]
+            check_columns(cells, wanted, path, label)
+            source.width = len(cells)
+        elif len(cells) != source.width:
+            raise _miscounted(path, line, source.width, len(cells), delimiter)
+        yield line, cells
 
 
 class _Source:

@@ -66,9 +66,27 @@ class Metrics:
         Raises:
           InputError: there are no rows.
         """
+        return cls.of_best(labels, best_three(scores), categories)
+
+    @classmethod
+    def of_best(
+        cls, labels: np.ndarray, best: np.ndarray, categories: Sequence[str] = ()
+    ) -> Metrics:
+        """Measures the best categories of each row, which are all that counts, against labels.
+
+        Args:
+          labels: int [rows], the right category of each row.
+          best: int [rows, 3 or fewer], the best categories of each row, as `best_three` has them.
+          categories: the paths by number; empty for no report per category.
+
+        Returns:
+          The metrics.
+
+        Raises:
+          InputError: there are no rows.
+        """
         if len(labels) == 0:
             raise InputError("Metrics need labelled rows. Received none.")
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :3]
         predicted = best[:, 0]
         return cls(
             rows=len(labels),
@@ -82,6 +100,20 @@ class Metrics:
     def headline(self) -> dict[str, Any]:
         """Returns the figures without the report per category, as plain values."""
         return {name: value for name, value in asdict(self).items() if name != "categories"}
+
+
+def best_three(scores: np.ndarray) -> np.ndarray:
+    """Finds the best categories of each row, so that its scores need not be kept.
+
+    Args:
+      scores: float [rows, categories].
+
+    Returns:
+      int32 [rows, 3], fewer where there are fewer categories: their numbers, best first, of equal
+      ones the lower number first.
+    """
+    # A copy: a slice would keep the numbers of all categories in memory.
+    return np.argsort(-scores, axis=1, kind="stable")[:, :3].astype(np.int32)
 
 
 def _per_category(

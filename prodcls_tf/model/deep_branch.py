@@ -146,7 +146,7 @@ class DeepBranch(tf.keras.Model):
     def score(self, vectors: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of pooled vectors."""
         if self.mlp is not None:
-            vectors += self.mlp(vectors)
+            vectors += tf.cast(self.mlp(vectors), tf.float32)
         vectors = self.bert.dropout(vectors, training=training)
         return tf.cast(self.bert.classifier(vectors), tf.float32)
 

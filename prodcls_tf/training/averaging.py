@@ -8,11 +8,12 @@ import tensorflow as tf
 
 
 class AveragedWeights(tf.Module):
-    """Exponential moving average of trained variables (Polyak and Juditsky 1992).
+    """Exponential moving average of trained variables.
 
     The average of the last some hundred steps does better than the last step alone, above all
-    while the rate is still high. It forgets faster in the beginning, `(1 + step) / (10 + step)`
-    being the most that is kept then, so that short trainings do not stay where they started.
+    while the rate is still high (an idea of Polyak and Juditsky 1992, who averaged all steps). As
+    in `tf.train.ExponentialMovingAverage`, no more than `(1 + step) / (10 + step)` is kept, so
+    that short trainings do not stay where they started.
 
     Args:
       variables: what is trained.

@@ -17,6 +17,9 @@ from prodcls_tf.training.averaging import AveragedWeights
 
 MONITOR = "val_macro_f1"
 
+# Looking at the loss waits for the device, which need not happen at every step.
+_REPORT_EVERY = 8
+
 
 class ProgressReport(tf.keras.callbacks.Callback):
     """Reports each batch, and stops a training whose loss is no longer a number.
@@ -28,6 +31,7 @@ class ProgressReport(tf.keras.callbacks.Callback):
 
     def __init__(self, epochs: int, steps: int) -> None:
         super().__init__()
+        self._supports_tf_logs = True
         self._epochs = epochs
         self._steps = steps
         self._epoch = 0
@@ -39,6 +43,8 @@ class ProgressReport(tf.keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Optional[dict[str, Any]] = None) -> None:
         """Reports the batch."""
+        if batch % _REPORT_EVERY and batch + 1 < self._steps:
+            return
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             raise TrainingError(
@@ -71,6 +77,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
       folder: where to write; None for a temporary folder that goes with the training.
       patience: epochs without a better one after which training stops.
       keep_average: share of the running average that each step keeps; 0 for no averaging.
+      training: digest of rows and settings; checkpoints of another one are refused.
 
     Example:
       >>> checkpoints = Checkpoints(None, patience=2)  # doctest: +SKIP
@@ -78,7 +85,9 @@ class Checkpoints(tf.keras.callbacks.Callback):
       >>> model.fit(data, initial_epoch=first, callbacks=[checkpoints])  # doctest: +SKIP
     """
 
-    def __init__(self, folder: Optional[Path], patience: int, keep_average: float) -> None:
+    def __init__(
+        self, folder: Optional[Path], patience: int, keep_average: float, training: str = ""
+    ) -> None:
         super().__init__()
         self._temporary: Optional[tempfile.TemporaryDirectory[str]] = None
         if folder is None:
@@ -87,6 +96,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
         self._folder = folder
         self._patience = patience
         self._keep_average = keep_average
+        self._training = training
         self._averages = AveragedWeights([], 0.0)
         self._manager: Optional[tf.train.CheckpointManager] = None
         self._checkpoint: Optional[tf.train.Checkpoint] = None
@@ -105,6 +115,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
 
         Raises:
           OutputError: the folder cannot be written.
+          TrainingError: it holds another training.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -119,12 +130,19 @@ class Checkpoints(tf.keras.callbacks.Callback):
             model=model, optimizer=model.optimizer, averages=self._averages
         )
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(self._folder / "epochs"), max_to_keep=1
+            self._checkpoint, str(self._folder / "epochs"), max_to_keep=2
         )
-        if self._manager.latest_checkpoint is None or not self._state.is_file():
+        if not self._state.is_file():
             return 0
-        self._checkpoint.restore(self._manager.latest_checkpoint).expect_partial()
         state = json.loads(self._state.read_text(encoding="utf-8"))
+        if state["training"] != self._training:
+            raise TrainingError(
+                "Checkpoints belong to one training. Received a folder with those of another, on "
+                f"other rows or with other settings: {self._folder}. Name another folder, or "
+                "delete this one to train anew."
+            )
+        # By its name, not the latest: a kill may have come between that one and its state.
+        self._checkpoint.restore(str(self._folder / "epochs" / state["epoch"])).expect_partial()
         self.history = state["history"]
         self.best_epoch = state["best_epoch"]
         self.best_score = state["best_score"]
@@ -147,8 +165,7 @@ class Checkpoints(tf.keras.callbacks.Callback):
             self._write_best()
         self._averages.swap()
         assert self._manager is not None
-        self._manager.save(checkpoint_number=epoch + 1)
-        self._write_state()
+        self._write_state(Path(self._manager.save(checkpoint_number=epoch + 1)).name)
         if epoch - self.best_epoch >= self._patience:
             self.model.stop_training = True
 
@@ -175,8 +192,10 @@ class Checkpoints(tf.keras.callbacks.Callback):
         np.savez(part, *self.model.get_weights())
         part.replace(self._best)
 
-    def _write_state(self) -> None:
+    def _write_state(self, epoch: str) -> None:
         state = {
+            "training": self._training,
+            "epoch": epoch,
             "history": self.history,
             "best_epoch": self.best_epoch,
             "best_score": self.best_score,

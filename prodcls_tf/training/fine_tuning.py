@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from pathlib import Path
 from typing import Literal, Optional, Union
@@ -56,7 +57,12 @@ def fine_tune(
     steps = math.ceil(len(train) / settings.batch_size)
     epochs = resolve_epochs(settings.epochs, steps)
     compile_branch(branch, train, settings, steps * epochs)
-    checkpoints = Checkpoints(checkpoint_dir, settings.patience, settings.weight_average)
+    checkpoints = Checkpoints(
+        checkpoint_dir,
+        settings.patience,
+        settings.weight_average,
+        _digest(branch, train, val, settings),
+    )
     done = checkpoints.restore(branch)
     if _finished(checkpoints, done, epochs, settings.patience):
         checkpoints.set_model(branch)
@@ -154,6 +160,19 @@ def resolve_learning_rate(setting: Union[Literal["auto"], float], width: int) ->
     if setting != "auto":
         return setting
     return min(5e-4, 2e-4 * (384 / width) ** 2)
+
+
+def _digest(
+    branch: DeepBranch, train: EncodedExamples, val: EncodedExamples, settings: TrainingSettings
+) -> str:
+    """What makes a training this one and no other."""
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    digest.update(branch.bert.config.to_json_string().encode())
+    digest.update(f"{branch.pooling} {branch.frozen_depth} {branch.token_dropout}".encode())
+    for rows in (train, val):
+        digest.update(rows.input_ids.flat_values.numpy().tobytes())
+        digest.update(rows.labels.tobytes())
+    return digest.hexdigest()
 
 
 def _finished(checkpoints: Checkpoints, done: int, epochs: int, patience: int) -> bool:

@@ -8,6 +8,10 @@ import numpy as np
 import scipy.optimize
 from scipy.special import log_softmax
 
+# Two or three numbers need no more rows; in memory they would be rows x categories.
+_MOST_ROWS = 20_000
+_SILENT = 1e-3
+
 
 def fit_weights(branches: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
     """Weighs the branches' logits so that their weighted sum explains the labels best.
@@ -28,7 +32,8 @@ def fit_weights(branches: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarra
       >>> fit_weights([sure, -sure], np.array([0, 1, 0])).argmax()
       0
     """
-    logits = np.stack([branch.astype(np.float64) for branch in branches])
+    labels = labels[:_MOST_ROWS]
+    logits = np.stack([branch[:_MOST_ROWS].astype(np.float64) for branch in branches])
     rows = np.arange(len(labels))
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
@@ -41,4 +46,6 @@ def fit_weights(branches: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarra
     start = np.ones(len(branches))
     # A weight without bound would fit where every validation row is right.
     bounds = [(0.0, 20.0)] * len(branches)
-    return scipy.optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    found = scipy.optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    # Too few rows, all of them wrong, would silence every branch.
+    return found if found.max() > _SILENT else start

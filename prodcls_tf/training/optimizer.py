@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Mapping
 from typing import Literal, Optional
 
@@ -12,8 +13,12 @@ import tensorflow as tf
 from prodcls_tf.errors import SettingsError
 from prodcls_tf.model.deep_branch import DeepBranch
 
-# Biases and the gains of LayerNorm are not pulled to zero (Devlin et al. 2019, appendix A.2).
+# Biases and the gains of LayerNorm are not pulled to zero, as in BERT's published optimizer.
 _NO_DECAY = ("bias", "LayerNorm")
+
+
+# On several devices, all but the first copy of a variable have this in their names.
+_REPLICA = re.compile(r"/replica_\d+(?=:)")
 
 
 class WarmUpThenDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -150,7 +155,8 @@ def _with_multipliers(kind: type) -> type:
         def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
             # Keras asks for the rate variable by variable, so a factor that is set around each
             # update reaches that update alone.
-            self._current = self.multipliers.get(variable.name, 1.0)
+            name = _REPLICA.sub("", variable.name)
+            self._current = self.multipliers.get(name, 1.0)
             try:
                 super().update_step(gradient, variable)
             finally:

@@ -126,11 +126,8 @@ def train(
 def weigh_branches(model: ProductModel, logits: list[np.ndarray], labels: np.ndarray) -> None:
     """Sets how much each branch has to say, from validation rows."""
     weights = fit_weights(logits, labels)
-    if model.wide is None:
-        # A single branch may still be over- or underconfident; its order is its own.
-        model.deep_weight = max(float(weights[0]), 1e-3)
-    else:
-        model.deep_weight, model.wide_weight = (float(weight) for weight in weights)
+    model.deep_weight = float(weights[0])
+    model.wide_weight = float(weights[1]) if model.wide is not None else 0.0
     _logger.info("branch weights: deep %.3f, wide %.3f", model.deep_weight, model.wide_weight)
 
 

@@ -40,7 +40,7 @@ def fit_wide(
     weights = NGramWeights.fit(ngrams, frequencies, len(train))
     rows = _matrix(weights, train)
     report("fitting the wide branch", 0, 1)
-    fitted = LinearSVC(C=settings.strength, random_state=seed).fit(rows, train.labels)
+    fitted = LinearSVC(C=settings.strength, dual=True, random_state=seed).fit(rows, train.labels)
     table = np.zeros((weights.columns, categories), np.float32)
     # A category without training rows is as good as ruled out.
     bias = np.full(categories, -20.0, np.float32)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from prodcls_tf import ProductClassifier
-from prodcls_tf.errors import InputError, ModelError, OutputError
+from prodcls_tf.errors import InputError, ModelError, OutputError, SettingsError
 from tests.tiny import tiny_rows, tiny_settings
 
 HOSTILE = ["", " ", "\x00", "🙂 ع ط ر", "手机壳", "[SEP] case", "cable " * 300]
@@ -123,6 +123,30 @@ def test_chinese_titles_are_learned(tiny_encoder):
 def test_rows_that_cannot_be_learned_from_are_refused(tiny_encoder, rows, told):
     with pytest.raises(InputError, match=told):
         ProductClassifier(tiny_settings(tiny_encoder)).fit(rows)
+
+
+def test_rows_too_few_to_choose_with_are_refused(tiny_encoder):
+    rows = {"title": ["acme case", "acme cable"], "category": ["A", "B"]}
+    with pytest.raises(InputError, match="validation rows"):
+        ProductClassifier(tiny_settings(tiny_encoder)).fit(rows)
+
+
+def test_length_beyond_the_encoder_s_positions_is_refused(tiny_encoder):
+    settings = tiny_settings(tiny_encoder, "encoder.max_length=65")
+    with pytest.raises(SettingsError, match="64 positions"):
+        ProductClassifier(settings).fit(tiny_rows(30))
+
+
+def test_saved_folder_with_a_missing_part_is_refused(fitted, tmp_path):
+    fitted[0].save(tmp_path)
+    (tmp_path / "branches.npz").unlink()
+    with pytest.raises(ModelError, match="must be whole"):
+        ProductClassifier.load(tmp_path)
+
+
+def test_no_categories_asked_for_is_refused(fitted):
+    with pytest.raises(InputError, match="top_k"):
+        fitted[0].predict(["a"], top_k=0)
 
 
 def test_validation_rows_of_unknown_categories_are_refused(tiny_encoder):

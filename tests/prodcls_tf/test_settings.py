@@ -26,6 +26,12 @@ def test_override_reads_a_rate_as_people_write_it():
     assert Settings.load(overrides=["training.learning_rate=2e-5"]).training.learning_rate == 2e-5
 
 
+@pytest.mark.parametrize("separator", ["|", " / ", ">", " > "])
+def test_separator_is_taken_as_it_was_typed(separator):
+    settings = Settings.load(overrides=[f"data.separator={separator}"])
+    assert settings.data.separator == separator
+
+
 def test_empty_file_gives_defaults(tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text("")

@@ -4,6 +4,8 @@ import csv
 import json
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 
@@ -73,6 +75,93 @@ def test_parquet_in_csv_out(call, model_folder, tmp_path, answers):
     ]
 
 
+def read_cells(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.reader(stream))
+
+
+def test_columns_without_a_name_of_their_own_are_carried_by_position(
+    call, model_folder, tmp_path, answers
+):
+    source = tmp_path / "in.csv"
+    source.write_text("title,price,description,price,,\npan,1,large,2,3,4\n", encoding="utf-8")
+    done = call("classify", "--model", model_folder, "--input", source, "--output", answers)
+    assert done.code == 0, done.err
+    header, row = read_cells(answers)
+    assert header[:6] == ["title", "price", "description", "price", "", ""]
+    assert row[:7] == ["pan", "1", "large", "2", "3", "4", "Home > Cookware"]
+
+
+def test_second_file_may_have_its_columns_in_another_order(call, model_folder, tmp_path, answers):
+    first, second = tmp_path / "1.csv", tmp_path / "2.csv"
+    first.write_text("title,description,,n,\npan,a,1,2,3\n", encoding="utf-8")
+    second.write_text(",,description,title\n1,3,b,pan\n", encoding="utf-8")
+    done = call(
+        "classify", "--model", model_folder, "--input", first, "--input", second,
+        "--output", answers,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    rows = read_cells(answers)
+    assert [row[:5] for row in rows[1:]] == [
+        ["pan", "a", "1", "2", "3"],
+        ["pan", "b", "1", "", "3"],
+    ]
+
+
+def test_parquet_columns_of_one_name_are_carried(call, model_folder, tmp_path, answers):
+    source = tmp_path / "in.parquet"
+    columns = [pa.array(["pan"]), pa.array([""]), pa.array([1]), pa.array([2])]
+    names = ["title", "description", "n", "n"]
+    pq.write_table(pa.Table.from_arrays(columns, names=names), source)
+    done = call("classify", "--model", model_folder, "--input", source, "--output", answers)
+    assert done.code == 0, done.err
+    header, row = read_cells(answers)
+    assert (header[:4], row[:4]) == (names, ["pan", "", "1", "2"])
+
+
+def test_parquet_column_that_cannot_be_carried_is_refused(call, model_folder, tmp_path, answers):
+    source = tmp_path / "in.parquet"
+    broken = pa.array([b"\xff"]).view(pa.string())
+    columns = {"title": ["pan"], "description": [""], "note": broken}
+    pq.write_table(pa.table(columns), source)
+    done = call("classify", "--model", model_folder, "--input", source, "--output", answers)
+    assert done.code == 2
+    assert "Write the file again without the columns" in done.err
+
+
+def test_columns_of_one_name_are_refused_for_json_lines(call, model_folder, tmp_path):
+    source, output = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("title,description,,\npan,,1,2\n", encoding="utf-8")
+    done = call("classify", "--model", model_folder, "--input", source, "--output", output)
+    assert done.code == 2
+    assert "Received several named ''. Write CSV instead" in done.err
+    assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+def test_half_a_surrogate_pair_in_any_column_is_replaced(call, model_folder, tmp_path, name):
+    source, output = tmp_path / "in.jsonl", tmp_path / name
+    source.write_text(
+        '{"title": "pan \\ud83d", "description": "", "x": "a\\ud83d"}\n', encoding="utf-8"
+    )
+    done = call("classify", "--model", model_folder, "--input", source, "--output", output)
+    assert done.code == 0, done.err
+    written = output.read_text(encoding="utf-8")
+    assert "pan \ufffd" in written
+    assert "a\ufffd" in written
+
+
+def test_json_values_beyond_the_usual_are_carried(call, model_folder, tmp_path):
+    source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    digits = "1" * 5_000
+    source.write_text(f'{{}}\n{{"title":"pan","description":"","n":{digits}}}\n', encoding="utf-8")
+    done = call("classify", "--model", model_folder, "--input", source, "--output", output)
+    assert done.code == 0, done.err
+    empty, full = map(json.loads, output.read_text(encoding="utf-8").splitlines())
+    assert list(empty) == ["categories"]
+    assert full["n"] == digits
+
+
 def test_semicolons_and_other_column_names(call, model_folder, tmp_path, answers):
     source = tmp_path / "in.csv"
     source.write_text("id;Name;Text\n1;pan, large;x\n", encoding="utf-8")
@@ -123,6 +212,8 @@ def test_bad_row_is_named_and_nothing_is_left_behind(call, model_folder, tmp_pat
         (("--input", "products.csv"), "Name either titles, or files"),
         (("--input", "products.csv", "--output", "no/such/a.csv"), "mkdir -p"),
         (("--input", "products.csv", "--output", "products.csv"), "must not be an input"),
+        (("--input", "*.csv", "--output", "products.csv"), "must not be an input"),
+        (("--input", ".", "--output", "products.csv"), "must not be an input"),
         (("--input", "products.csv", "--output", "a.xlsx"), "must end in one of"),
         (("--input", "none.csv", "--output", "a.csv"), "must exist"),
         (("--input", "products.csv", "--output", "a.csv", "--text", "title"), "takes 2 text"),

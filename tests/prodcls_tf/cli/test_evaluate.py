@@ -85,3 +85,22 @@ def test_files_without_use_are_refused(call, model_folder, tmp_path, text, messa
     done = call("evaluate", "--model", model_folder, file)
     assert done.code == 2
     assert message in done.err
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("no/such/report.csv", "mkdir -p"),
+        ("report.xlsx", "must end in one of .csv, .json"),
+        ("folder.csv", "which is a folder"),
+        ("labelled.csv", "must not be an input"),
+    ],
+)
+def test_report_that_cannot_be_written_is_refused_before_the_model_is_loaded(
+    call, monkeypatch, labelled, output, message
+):
+    monkeypatch.chdir(labelled.parent)
+    (labelled.parent / "folder.csv").mkdir()
+    done = call("evaluate", "--model", "no/model", labelled, "--output", output)
+    assert done.code == 2
+    assert message in done.err

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prodcls_tf.errors import InputError
-from prodcls_tf.evaluation.metrics import Metrics
+from prodcls_tf.evaluation.metrics import Metrics, best_three
 
 LABELS = np.array([0, 0, 1, 2])
 SCORES = np.array(
@@ -32,6 +32,22 @@ def test_report_names_each_category_that_occurs():
 
 def test_top3_works_with_two_categories():
     assert Metrics.of(np.array([1]), np.array([[0.9, 0.1]])).top3_accuracy == 1.0
+
+
+@pytest.mark.parametrize("categories", [2, 3, 40])
+def test_three_best_of_each_row_say_all_that_its_scores_say(categories):
+    random = np.random.default_rng(categories)
+    # Coarse, so that scores are often equal.
+    scores = random.integers(0, 9, (200, categories)).astype(np.float32)
+    labels = random.integers(0, categories, 200)
+    names = [f"category {number}" for number in range(categories)]
+    best = np.concatenate([best_three(chunk) for chunk in np.array_split(scores, 7)])
+    assert best.shape == (200, min(3, categories))
+    assert Metrics.of_best(labels, best, names) == Metrics.of(labels, scores, names)
+
+
+def test_three_best_keep_no_more_in_memory():
+    assert best_three(np.zeros((4, 1_000))).base is None
 
 
 def test_no_rows_are_refused():

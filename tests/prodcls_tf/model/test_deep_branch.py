@@ -68,6 +68,15 @@ def test_freeze_leaves_only_the_upper_part_to_train(tiny_encoder, freeze, traine
     assert found == trained
 
 
+def test_mlp_works_under_the_mixed_precision_of_a_gpu(tiny_encoder):
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        logits = build(tiny_encoder, hidden=16)(pad(IDS, TYPES), training=True)
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert logits.dtype == tf.float32
+
+
 def test_mlp_begins_by_changing_nothing_and_is_trained(tiny_encoder):
     branch = build(tiny_encoder, hidden=16)
     vectors = branch.pooled(pad(IDS, TYPES))

@@ -8,6 +8,8 @@ import pytest
 
 from prodcls_tf.errors import EncoderError
 from prodcls_tf.model.encoder import encoder_folder, load_encoder
+from prodcls_tf.model.storage import build_text_to_ids
+from tests.tiny import tiny_settings
 
 
 def test_bundled_encoder_is_found():
@@ -23,6 +25,13 @@ def test_folder_without_a_file_is_refused_by_its_name(tiny_encoder_copy, missing
     (tiny_encoder_copy / missing).unlink()
     with pytest.raises(EncoderError, match=missing):
         encoder_folder(str(tiny_encoder_copy))
+
+
+def test_vocabulary_larger_than_the_encoder_s_table_is_refused(tiny_encoder_copy):
+    with (tiny_encoder_copy / "vocab.txt").open("a") as stream:
+        stream.write("one\nmore\n")
+    with pytest.raises(EncoderError, match="must fit"):
+        build_text_to_ids(tiny_encoder_copy, tiny_settings(tiny_encoder_copy))
 
 
 def test_other_kind_of_model_is_refused(tiny_encoder_copy):

@@ -67,6 +67,12 @@ def test_finished_training_is_taken_up_without_another_step(tiny_encoder, tmp_pa
     assert again.predict(title)[0].score == pytest.approx(first.predict(title)[0].score, abs=1e-5)
 
 
+def test_checkpoints_of_another_training_are_refused(tiny_encoder, tmp_path):
+    ProductClassifier(tiny_settings(tiny_encoder)).fit(tiny_rows(60), checkpoint_dir=tmp_path)
+    with pytest.raises(TrainingError, match="those of another"):
+        ProductClassifier(tiny_settings(tiny_encoder)).fit(tiny_rows(90), checkpoint_dir=tmp_path)
+
+
 def test_best_epoch_s_weights_are_kept(tiny_encoder, tmp_path):
     # A rate that wrecks the model in the last epochs: the end must not be what is kept.
     settings = tiny_settings(

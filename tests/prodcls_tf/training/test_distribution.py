@@ -27,6 +27,31 @@ print(json.dumps([
 """
 
 
+_STEP = """
+import tensorflow as tf
+import prodcls_tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from prodcls_tf.training.optimizer import WarmUpThenDecay, make_optimizer
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    variable = tf.Variable(0.0, name="slow")
+    schedule = WarmUpThenDecay(1.0, 10, warmup_share=0.0, decay="constant")
+    optimizer = make_optimizer(
+        "sgd", schedule, weight_decay=0.0, clip_norm=0.0, multipliers={"slow:0": 0.5}
+    )
+run = tf.function(lambda: optimizer.apply_gradients([(tf.constant(1.0), variable)]))
+strategy.run(run)
+print([float(value) for value in strategy.experimental_local_results(variable)])
+"""
+
+
+def test_multiplier_holds_on_every_device(fresh_python):
+    values = json.loads(fresh_python(_STEP).splitlines()[-1])
+    assert values[0] == values[1] != 0
+
+
 def test_training_on_two_devices_learns_and_is_taken_up_again(tiny_encoder, tmp_path, fresh_python):
     code = _TRAINING.replace("sys.argv[1]", repr(str(tiny_encoder)))
     printed = fresh_python(code.replace("sys.argv[2]", repr(str(tmp_path / "checkpoints"))))

@@ -35,6 +35,11 @@ def test_weights_stay_bounded_where_every_row_is_right():
     assert fit_weights([RIGHT, RIGHT], LABELS).max() <= 20.0
 
 
+def test_rows_that_no_branch_gets_right_silence_none():
+    wrong = np.array([[5.0, 0.0]])
+    assert fit_weights([wrong, wrong], np.array([1])).tolist() == [1.0, 1.0]
+
+
 def test_single_branch_gets_a_temperature():
     overconfident = 8 * (RIGHT + RANDOM.normal(size=RIGHT.shape))
     assert 0.0 < fit_weights([overconfident], LABELS)[0] < 1.0
