@@ -110,6 +110,7 @@ class ProductClassifier:
           InputError: a column is missing, a row has no category, or there is one category only.
         """
         texts, paths = labelled_columns(train_rows, self.settings.data)
+        _check_categories(paths)
         if val is None:
             chosen = val_rows(texts, paths, self.settings.data.val_share)
             val_texts, val_paths = _pick(texts, paths, chosen)
@@ -118,7 +119,7 @@ class ProductClassifier:
         else:
             val_texts, val_paths = labelled_columns(val, self.settings.data)
         categories = sorted(set(paths))
-        _check_training_rows(categories, val_paths)
+        _check_val_rows(categories, val_paths)
         text_to_ids = storage.build_text_to_ids(self._folder(), self.settings)
         return self.fit_examples(
             EncodedExamples.from_texts(texts, _numbers(paths, categories), text_to_ids),
@@ -335,12 +336,15 @@ def _check_chosen(val_paths: Sequence[str], rows: int, share: float) -> None:
         )
 
 
-def _check_training_rows(categories: Sequence[str], val_paths: Sequence[str]) -> None:
-    if len(categories) < 2:
+def _check_categories(paths: Sequence[str]) -> None:
+    if len(set(paths)) < 2:
         raise InputError(
             "A classifier needs at least two categories to tell apart. Received "
-            f"{len(categories)} in the training rows. Check the label column."
+            f"{len(set(paths))} in the training rows. Check the label column."
         )
+
+
+def _check_val_rows(categories: Sequence[str], val_paths: Sequence[str]) -> None:
     unknown = sorted(set(val_paths) - set(categories))
     if unknown or not val_paths:
         received = f"{unknown[0]!r}, which no training row has" if unknown else "no rows"
