@@ -18,11 +18,21 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # No test may reach for the network: checkpoints are bundled, or made small on the spot.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import hypothesis
 import pytest
 
 import prodcls_tf  # noqa: F401  (sets TF_USE_LEGACY_KERAS before anything loads TensorFlow)
 
 ROOT = Path(__file__).parent.parent
+
+# The same examples every time, however slow the machine: a red run is never chance.
+hypothesis.settings.register_profile(
+    "prodcls",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("prodcls")
 
 
 @pytest.fixture(scope="session")
