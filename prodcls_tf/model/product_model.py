@@ -24,7 +24,7 @@ class ProductModel(tf.Module):
       wide_weight: the same of the wide branch's.
 
     Example:
-      >>> model.scores([tf.constant(["usb cable"])]).shape  # doctest: +SKIP
+      >>> model([tf.constant(["usb cable"])]).shape  # doctest: +SKIP
       TensorShape([1, 89])
     """
 
@@ -62,7 +62,3 @@ class ProductModel(tf.Module):
         if self.wide is not None:
             logits += self.wide_weight * self.wide(fields)
         return logits
-
-    def scores(self, fields: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Returns float32 scores [batch, categories], each row with sum 1."""
-        return tf.nn.softmax(self(fields))

@@ -107,7 +107,8 @@ def train(
     deep.set_weights(weights)
     model = ProductModel(text_to_ids, deep, wide)
     scorer = BranchScorer(model)
-    measured = {name: rows.take(_measured_rows(name, rows)) for name, rows in splits.items()}
+    train_rows = _measured_rows("train", splits["train"])
+    measured = {**splits, "train": splits["train"].take(train_rows)}
     logits = {name: scorer.logits(rows, name) for name, rows in measured.items()}
     weigh_branches(model, logits["val"], splits["val"].labels)
     scores = {name: scorer.fuse(parts) for name, parts in logits.items()}

@@ -1,0 +1,26 @@
+"""Rows and files that the tests of the intake share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prodcls_tf.data.splitting import split_of
+from prodcls_tf.settings import DataSettings
+
+SETTINGS = DataSettings()
+PLENTY = [(f"{kind} number {i}", kind) for kind in ("radio", "lamp", "chair") for i in range(60)]
+
+
+def text_in(split, prefix="thing", skip=0):
+    """A text that the hash puts into a split."""
+    found = (t for i in range(10_000) if split_of(t := f"{prefix} {i}", 0.1, 0.1) == split)
+    for _ in range(skip):
+        next(found)
+    return next(found)
+
+
+def save(path: Path, rows) -> Path:
+    """Writes titles and categories as CSV."""
+    lines = ["title,category", *(f'"{title}","{category}"' for title, category in rows)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
