@@ -20,7 +20,7 @@ import prodcls_tf
 from pipeline.example_gen import INTAKE_REPORT
 from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
-from pipeline.trainer_fn import METRICS_FILE
+from prodcls_tf.export.saved_model import EXTRA_FOLDER, METRICS_FILE
 from prodcls_tf.settings import Settings
 
 _SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
@@ -88,7 +88,7 @@ def _output(steps: Mapping[str, Step], step: str, name: str) -> Artifact:
 
 
 def _figures(model: Artifact) -> dict[str, SplitFigures]:
-    path = Path(path_utils.serving_model_path(model.uri), METRICS_FILE)
+    path = Path(path_utils.serving_model_path(model.uri), EXTRA_FOLDER, METRICS_FILE)
     splits = json.loads(path.read_text(encoding="utf-8"))
     return {split: SplitFigures.model_validate(values) for split, values in splits.items()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,9 +13,6 @@ from prodcls_tf.classifier import ProductClassifier
 from prodcls_tf.data.encoded import EncodedExamples
 from prodcls_tf.features import CATEGORIES_ASSET
 from prodcls_tf.settings import Settings
-
-# Lies in the model's folder and goes with every copy of it.
-METRICS_FILE = "assets.extra/metrics.json"
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -47,15 +43,11 @@ def run_fn(fn_args: FnArgs) -> None:
         log_dir=logs,
         checkpoint_dir=checkpoints,
     )
-    folder = Path(fn_args.serving_model_dir)
-    classifier.export(folder)
     figures = {
         split: {**metrics.headline(), "baseline": trained.baseline[split].headline()}
         for split, metrics in trained.metrics.items()
     }
-    path = folder / METRICS_FILE
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    classifier.export(Path(fn_args.serving_model_dir), metrics=figures)
     # The curves of this very model stay with it when the next training draws its own.
     shutil.copytree(logs, fn_args.model_run_dir, dirs_exist_ok=True)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 import tensorflow as tf
@@ -285,19 +285,25 @@ class ProductClassifier:
             ) from error
         return classifier
 
-    def export(self, folder: Union[str, Path]) -> None:
+    def export(
+        self, folder: Union[str, Path], *, metrics: Optional[Mapping[str, Any]] = None
+    ) -> None:
         """Writes a SavedModel that takes raw text, for TensorFlow Serving.
+
+        It appears in one stroke, whole: a server that watches the folder above may be running.
 
         Args:
           folder: of this version; its name should be a whole number to be served.
+          metrics: figures to keep in `assets.extra/metrics.json`, as JSON can hold them; None for
+            none.
 
         Raises:
-          OutputError: the folder cannot be written.
+          OutputError: the folder cannot be written, or holds other files.
         """
         serving = ServingModel(
             self.model, self._categories, self.settings.data.fields, self.settings.push.top_k
         )
-        export_saved_model(serving, self.settings, Path(folder))
+        export_saved_model(serving, self.settings, Path(folder), metrics)
 
     def _scores(self, texts: Mapping[str, Sequence[str]]) -> np.ndarray:
         model = self.model

@@ -37,3 +37,17 @@ class TrainingError(ProdclsError):
 
 class RunError(ProdclsError):
     """A step of a pipeline run failed, or refused to let a model through."""
+
+
+class ServerError(ProdclsError):
+    """A model server cannot be reached, or did not answer as asked.
+
+    Attributes:
+      code: the name of the gRPC status code, such as `UNAVAILABLE`.
+      details: what the server, or gRPC in its place, says.
+    """
+
+    def __init__(self, message: str, code: str = "UNKNOWN", details: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details

@@ -15,6 +15,7 @@ from pipeline.runner import run
 from pipeline.summary import Summary
 from prodcls_tf.data.encoded import EncodedExamples
 from prodcls_tf.errors import EncoderError, InputError, OutputError
+from prodcls_tf.manifest import Manifest, check_manifest
 from prodcls_tf.model.storage import build_text_to_ids
 from prodcls_tf.settings import Settings
 
@@ -68,6 +69,12 @@ def test_model_carries_its_settings_and_metrics(first: Run) -> None:
     assert yaml.safe_load((extra / "settings.yaml").read_text())["training"]["epochs"] == 1
     metrics = json.loads((extra / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] == first.summary.splits["test"].accuracy
+
+
+def test_pushed_model_agrees_with_its_manifest(first: Run) -> None:
+    version = Path(first.summary.model or "")
+    assert check_manifest(version)
+    assert Manifest.read(version).unlisted(version) == []
 
 
 def test_evaluator_and_library_measure_the_same(shop: Shop, first: Run) -> None:

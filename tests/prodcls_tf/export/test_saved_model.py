@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,8 @@ import tensorflow_text  # noqa: F401  (registers the ops of the tokenizer)
 from tensorflow.core.protobuf import saved_model_pb2
 
 from prodcls_tf import ProductClassifier, Settings
+from prodcls_tf.errors import OutputError
+from prodcls_tf.manifest import Manifest, check_manifest
 from tests.tiny import tiny_rows, tiny_settings
 
 TEXTS = ["acme case 12", "", " ", "\x00", "手机壳 🙂 ẞ", "cable " * 200, "[SEP] [CLS]"]
@@ -99,6 +103,52 @@ def test_rows_do_not_influence_each_other(signatures):
 
 def test_settings_lie_beside_the_model(folder, classifier):
     assert Settings.load(folder / "assets.extra" / "settings.yaml") == classifier.settings
+
+
+def test_manifest_covers_every_file_and_was_written_last(folder):
+    assert check_manifest(folder)
+    manifest = Manifest.read(folder)
+    assert manifest.unlisted(folder) == []
+    assert {
+        "saved_model.pb",
+        "variables/variables.index",
+        "assets.extra/settings.yaml",
+        "assets.extra/tf_serving_warmup_requests",
+    } <= set(manifest.files)
+
+
+def test_metrics_lie_beside_the_model_and_in_the_manifest(classifier, tmp_path):
+    classifier.export(tmp_path / "1", metrics={"test": {"accuracy": 0.5}})
+    assert (tmp_path / "1/assets.extra/metrics.json").read_text() == (
+        '{\n  "test": {\n    "accuracy": 0.5\n  }\n}'
+    )
+    assert check_manifest(tmp_path / "1")
+
+
+def test_model_appears_whole_and_replaces_an_older_one(classifier, tmp_path):
+    folder, over, seen = tmp_path / "1", threading.Event(), set()
+
+    def look():
+        while not over.is_set():
+            seen.add(tuple(sorted(p.name for p in folder.iterdir())) if folder.exists() else None)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    classifier.export(folder)
+    over.set()
+    watcher.join()
+    assert len(seen - {None, ()}) <= 1
+    (folder / "saved_model.pb").write_bytes(b"of an older time")
+    classifier.export(folder)
+    assert check_manifest(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_folder_with_other_files_is_not_replaced(classifier, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="a folder of its own"):
+        classifier.export(tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_graph_has_only_ops_of_tensorflow_and_tensorflow_text(folder):
