@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Optional, Protocol
 
+from prodcls_tf.cli.outputs import refusing_unwritable
 from prodcls_tf.cli.whole_rows import WholeRow
-from prodcls_tf.errors import InputError, OutputError
+from prodcls_tf.errors import InputError
 
 
 def _replaced(error: UnicodeError) -> tuple[bytes, int]:
@@ -26,10 +27,13 @@ def _replaced(error: UnicodeError) -> tuple[bytes, int]:
 codecs.register_error("prodcls.replace", _replaced)
 
 
+Ranked = Sequence[tuple[str, float]]
+
+
 class Writer(Protocol):
     """Takes one product with its answer."""
 
-    def __call__(self, product: WholeRow, answer: list[tuple[str, float]]) -> None:
+    def __call__(self, product: WholeRow, answer: Ranked) -> None:
         """Writes it."""
 
 
@@ -50,23 +54,34 @@ def writing(path: Path, top_k: int) -> Iterator[Writer]:
       OutputError: the file cannot be written.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("w", encoding="utf-8", errors="prodcls.replace", newline="") as stream:
-            yield _csv(stream, top_k) if path.suffix.lower() == ".csv" else _json(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"The output file must be one that can be written. Received {path}: "
-            f"{error.strerror or error}. Check the folder, its permissions and the free space."
-        ) from None
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with refusing_unwritable(path):
+        try:
+            with unfinished.open(
+                "w", encoding="utf-8", errors="prodcls.replace", newline=""
+            ) as stream:
+                yield writer(path, stream, top_k)
+                stream.flush()
+                os.fsync(stream.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def writer(path: Path, stream: IO[str], top_k: int, columns: Optional[list[str]] = None) -> Writer:
+    """Returns what writes products in the format that a file's ending asks for.
+
+    Args:
+      path: the file; CSV if it ends in `.csv`, else JSON lines.
+      stream: what it writes to.
+      top_k: number of categories in an answer.
+      columns: the columns of the first product, where it has been written before, and a CSV
+        file's header with it.
+    """
+    return _csv(stream, top_k, columns) if path.suffix.lower() == ".csv" else _json(stream)
 
 
 def _json(stream: IO[str]) -> Writer:
-    def write(product: WholeRow, answer: list[tuple[str, float]]) -> None:
+    def write(product: WholeRow, answer: Ranked) -> None:
         categories = [{"category": path, "score": round(score, 6)} for path, score in answer]
         _refuse_taken(product, ["categories"])
         _refuse_doubled(product)
@@ -77,21 +92,22 @@ def _json(stream: IO[str]) -> Writer:
     return write
 
 
-def _csv(stream: IO[str], top_k: int) -> Writer:
+def _csv(stream: IO[str], top_k: int, columns: Optional[list[str]]) -> Writer:
     added = [name for k in range(1, top_k + 1) for name in (f"category_{k}", f"score_{k}")]
-    writer = csv.writer(stream)
-    columns: Optional[list[str]] = None
+    lines = csv.writer(stream)
 
-    def write(product: WholeRow, answer: list[tuple[str, float]]) -> None:
+    def write(product: WholeRow, answer: Ranked) -> None:
         nonlocal columns
         if columns is None:
             columns = product.columns
             _refuse_taken(product, added)
-            writer.writerow([*columns, *added])
+            lines.writerow([*columns, *added])
         same = product.columns == columns
         carried = product.cells if same else _in_order(product, columns)
         cells = [cell for path, score in answer for cell in (path, f"{score:.6f}")]
-        writer.writerow([*map(_cell, carried), *cells])
+        # A server may swap to a version that gives fewer.
+        cells += [""] * (len(added) - len(cells))
+        lines.writerow([*map(_cell, carried), *cells])
 
     return write
 

@@ -10,11 +10,13 @@ import typer
 
 from prodcls_tf import __version__
 from prodcls_tf.cli import quiet, terminal
+from prodcls_tf.cli.ask import ask
 from prodcls_tf.cli.classify import classify
 from prodcls_tf.cli.demo import demo
 from prodcls_tf.cli.doctor import doctor
 from prodcls_tf.cli.evaluate import evaluate
 from prodcls_tf.cli.run import run
+from prodcls_tf.cli.serve import ServeCommand, serve
 from prodcls_tf.cli.settings import settings
 from prodcls_tf.cli.tensorboard import tensorboard
 from prodcls_tf.errors import ProdclsError
@@ -28,8 +30,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, run, classify, evaluate, tensorboard, settings, doctor):
+for command in (demo, run, classify, ask, evaluate, tensorboard, settings, doctor):
     app.command()(command)
+app.command(cls=ServeCommand)(serve)
 
 
 def _print_version(wanted: bool) -> None:

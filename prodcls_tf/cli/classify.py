@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional, TypeVar
 
 import typer
-from rich.text import Text as RichText
+from rich.text import Text
 
 from prodcls_tf.cli import options, quiet, terminal
 from prodcls_tf.cli.outputs import check_output
 from prodcls_tf.errors import InputError
 
 if TYPE_CHECKING:
+    from prodcls_tf.cli.answers import Ranked
     from prodcls_tf.settings import DataSettings
     from serving.saved_model import LocalModel
 
@@ -96,11 +97,36 @@ def column_settings(
     """
     from prodcls_tf.settings import Settings
 
-    data = (model.settings or Settings()).data.model_dump()
-    data["text"] = list(text or model.columns)
-    if len(data["text"]) != len(model.fields):
+    learned = (model.settings or Settings()).data
+    return asked_columns(model.columns, learned, text, encoding, label)
+
+
+def asked_columns(
+    columns: Sequence[str],
+    learned: DataSettings,
+    text: Optional[Sequence[str]],
+    encoding: Optional[str],
+    label: Optional[str] = None,
+) -> DataSettings:
+    """Settings for reading files that a model is asked about.
+
+    Args:
+      columns: the text columns it takes, in their order.
+      learned: those it was trained with, as far as they are known.
+      text: other columns to read instead, one for each.
+      encoding: the files' encoding, if not the one of `learned`.
+      label: the column with the category, if not the one of `learned`.
+
+    Raises:
+      InputError: another number of text columns is named.
+    """
+    from prodcls_tf.settings import Settings
+
+    data = learned.model_dump()
+    data["text"] = list(text or columns)
+    if len(data["text"]) != len(columns):
         raise InputError(
-            f"The model takes {len(model.fields)} text columns: {', '.join(model.columns)}. "
+            f"The model takes {len(columns)} text columns: {', '.join(columns)}. "
             f"Received: {', '.join(data['text'])}. Name one column for each, in that order."
         )
     data["encoding"] = encoding or data["encoding"]
@@ -114,15 +140,20 @@ def column_settings(
 def _print_answers(model: LocalModel, titles: Sequence[str], top_k: Optional[int]) -> None:
     texts = {field: [""] * len(titles) for field in model.fields}
     texts[model.fields[0]] = list(titles)
+    show_answers(titles, [cut(answer, top_k) for answer in model.ask(texts)])
+
+
+def show_answers(titles: Sequence[str], answers: Sequence[Ranked]) -> None:
+    """Prints titles with their categories, best first."""
     table = terminal.table("title", "category", "score", left=2)
-    for title, answer in zip(titles, model.ask(texts), strict=True):
-        for rank, (category, score) in enumerate(cut(answer, top_k)):
+    for title, answer in zip(titles, answers, strict=True):
+        for rank, (category, score) in enumerate(answer):
             best = rank == 0
             style = "" if best else "soft"
             table.add_row(
-                RichText(title if best else ""),
-                RichText(category, style),
-                RichText(f"{score:.3f}", style),
+                Text(title if best else ""),
+                Text(category, style),
+                Text(f"{score:.3f}", style),
             )
     terminal.show(table)
 
@@ -157,15 +188,25 @@ def _classify_files(
             from prodcls_tf.data.reading import no_rows
 
             raise no_rows(files)
+    show_done(output, done, blank, done / max(time.monotonic() - started, 1e-3))
+
+
+def show_done(output: Path, rows: int, blank: int, speed: float) -> None:
+    """Says what was written.
+
+    Args:
+      output: the file.
+      rows: its rows.
+      blank: those of them that have no text.
+      speed: rows a second.
+    """
     if blank:
         terminal.note(f"{terminal.counted(blank)} without text: the categories there mean nothing")
-    speed = done / max(time.monotonic() - started, 1e-3)
-    terminal.err().print(
-        f"\n  {terminal.counted(done)} in {output}   [soft]{speed:,.0f} rows/s[/soft]"
-    )
+    what = f"\n  {terminal.counted(rows)} in {output}   "
+    terminal.err().print(Text.assemble(what, (f"{speed:,.0f} rows/s", "soft")))
 
 
-def cut(answer: list[tuple[str, float]], top_k: Optional[int]) -> list[tuple[str, float]]:
+def cut(answer: Ranked, top_k: Optional[int]) -> Ranked:
     """The best `top_k` of an answer.
 
     Raises:

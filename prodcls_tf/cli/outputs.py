@@ -1,8 +1,9 @@
-"""Checks of an output file that must fail before the work, not after it."""
+"""What can be wrong with an output file, said before the work wherever that can be known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prodcls_tf.errors import OutputError
@@ -38,3 +39,15 @@ def check_output(output: Path, endings: Sequence[str], inputs: Sequence[Path]) -
         raise OutputError(
             f"The output must not be an input. Received {output} as both. Name another file."
         )
+
+
+@contextlib.contextmanager
+def refusing_unwritable(output: Path) -> Iterator[None]:
+    """Turns what goes wrong while a file is written into an `OutputError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"The output file must be one that can be written. Received {output}: "
+            f"{error.strerror or error}. Check the folder, its permissions and the free space."
+        ) from None

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 from prodcls_tf.data.csv_rows import csv_records
-from prodcls_tf.data.files import kind_of
+from prodcls_tf.data.files import kind_of, refusing_unreadable
 from prodcls_tf.data.reading import Row, read_file
 from prodcls_tf.data.text_lines import text_lines
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
+
+# Bytes of a file that an estimate is made from.
+_SAMPLE = 1 << 20
 
 _Record = tuple[list[str], Sequence[Any]]
 
@@ -109,3 +112,31 @@ def _parquet(path: Path) -> Iterator[_Record]:
 def _values(column: Any) -> list[Any]:
     values: list[Any] = column.to_pylist()
     return values
+
+
+def rows_about(path: Path) -> int:
+    """Estimates how many rows a product file has, from its first bytes; 0 where that is no help.
+
+    Raises:
+      InputError: the file cannot be read.
+    """
+    if kind_of(path) == "parquet":
+        return _parquet_rows(path)
+    with refusing_unreadable(path):
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            head = stream.read(_SAMPLE)
+    if path.name.lower().endswith(".gz") or not head:
+        return 0
+    return head.count(b"\n") * size // len(head)
+
+
+def _parquet_rows(path: Path) -> int:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return int(pyarrow.parquet.read_metadata(path).num_rows)
+    except (pyarrow.ArrowException, OSError):
+        # What is wrong with it is said when its rows are read.
+        return 0
