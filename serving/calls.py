@@ -100,7 +100,7 @@ class Patience:
 
 
 def call(method: Method, request: Any, patience: Patience) -> Steps[Any]:
-    """Sends one request, again after UNAVAILABLE, and returns the response."""
+    """Sends one request, again where waiting may help, and returns the response."""
     deadline = time.monotonic() + patience.timeout
     for repetition in itertools.count(1):
         try:
@@ -109,11 +109,19 @@ def call(method: Method, request: Any, patience: Patience) -> Steps[Any]:
             pause = patience.pause(repetition)
             spent = patience.retries is not None and repetition > patience.retries
             late = time.monotonic() + pause >= deadline
-            if error.code != "UNAVAILABLE" or spent or late:
+            if not _passes(error) or spent or late:
                 raise
-        _logger.info("%s: UNAVAILABLE, again in %.1f s", method.path, pause)
+            _logger.info("%s: %s, again in %.1f s", method.path, error.code, pause)
         yield Pause(pause)
     raise AssertionError("counting does not end")
+
+
+def _passes(error: ServerError) -> bool:
+    """Whether the same request may be answered later."""
+    # gRPC for Python says so where all threads of a server are taken; with other words the code
+    # is of a message that is too large, which stays so.
+    busy = error.code == "RESOURCE_EXHAUSTED" and "Concurrent RPC limit" in error.details
+    return busy or error.code == "UNAVAILABLE"
 
 
 def classify(

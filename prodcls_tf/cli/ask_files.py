@@ -94,6 +94,7 @@ def ask_files(
         left = part.unwritten(rows)
         assert part.done is not None
         before, started = part.done.rows, time.monotonic()
+        _report(task, before, about)
         asked = stream(
             client, left, lambda product: product.row.fields, question.fields, in_flight=in_flight
         )

@@ -41,7 +41,7 @@ def demo(
     columns = "--text title --text description --label category"
     terminal.next_steps(
         [
-            *serving_steps(summary, settings, out),
+            *serving_steps(settings, out),
             ("ask it", f"{prodcls} classify --model {out} 'a title of your own'"),
             ("your own products", f"{prodcls} run FILE {columns} --out runs/mine"),
         ]

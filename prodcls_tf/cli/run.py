@@ -62,7 +62,7 @@ def run(
         [
             ("ask it", f"{ask} 'a title'"),
             ("classify a file", f"{ask} --input products.csv --output answers.csv"),
-            *serving_steps(summary, settings, out),
+            *serving_steps(settings, out),
         ]
     )
 
@@ -120,17 +120,17 @@ def execute(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path
     return summary
 
 
-def serving_steps(summary: Summary, settings: Settings, out: Path) -> list[tuple[str, str]]:
+def serving_steps(settings: Settings, out: Path) -> list[tuple[str, str]]:
     """What to type to serve a pushed model and to look at its training."""
-    name = settings.push.model_name
-    base = Path(summary.model).parent if summary.model else out / "serving" / name
-    folder = terminal.nearby(base)
-    # TensorFlow Serving wants its folder absolute.
-    path = shlex.quote(folder) if folder.startswith("/") else f'"$PWD"/{shlex.quote(folder)}'
-    serve = (
-        f"tensorflow_model_server --port=8500 --model_name={name} \\\n  --model_base_path={path}"
-    )
-    return [("serve it", serve), _tensorboard(out)]
+    program, name = terminal.program(), settings.push.model_name
+    ask = f"{program} ask 'a title'"
+    if name != "prodcls":
+        ask += f" --model {shlex.quote(name)}"
+    return [
+        ("serve it", f"{program} serve --model {shlex.quote(str(out))}"),
+        ("ask the server", ask),
+        _tensorboard(out),
+    ]
 
 
 def _tensorboard(out: Path) -> tuple[str, str]:

@@ -84,7 +84,9 @@ ModelBasePath = _text(
 )
 ModelConfigFile = _text("model_config_file", "Several models, version policies, labels.", _MODELS)
 ModelConfigFilePollWaitSeconds = _seconds(
-    "model_config_file_poll_wait_seconds", "How often that file is read again; never.", _MODELS
+    "model_config_file_poll_wait_seconds",
+    "How often that file is read again; 0, which is never.",
+    _MODELS,
 )
 FileSystemPollWaitSeconds = _seconds(
     "file_system_poll_wait_seconds", "How often folders are looked at; 1.", _MODELS
@@ -117,7 +119,7 @@ RestApiNumThreads = _number(
 RestApiTimeoutInMs = _number("rest_api_timeout_in_ms", "After which one fails; 30000.", _ADDRESSES)
 GrpcMaxThreads = _number("grpc_max_threads", "gRPC requests that run at a time; 64.", _ADDRESSES)
 MaxMessageBytes = _number(
-    "max_message_bytes", f"Largest request and answer; 16 MiB. {_OURS}", _ADDRESSES
+    "max_message_bytes", f"Largest request and gRPC answer; 16 MiB. {_OURS}", _ADDRESSES
 )
 SslConfigFile = _text("ssl_config_file", "Keys and certificates: TLS for gRPC.", _ADDRESSES)
 MonitoringConfigFile = _text("monitoring_config_file", "Path of Prometheus' figures.", _ADDRESSES)

@@ -9,7 +9,8 @@ The core knows no transport. The way of a request, in reading order:
   inference.py     the five calls of PredictionService, on messages
 
 Which versions there are:
-  text_proto.py, model_config.py, config.py, config_watcher.py   flags and files
+  text_proto.py, model_config.py, config.py, flags.py   flags and the files they name
+  config_watcher.py                       a file of models that changes
   repository.py, watching.py              what lies on disk
   lifecycle.py, labels.py, shelf.py, workers.py, registry.py     loading, swapping, letting go
   warmup.py        the first requests of a new version
@@ -19,5 +20,6 @@ How the world gets in:
   metrics.py, monitoring.py               figures for Prometheus
   gate.py, grpc_face.py, health.py, tls.py   gRPC
   rest_*.py        REST
+  addresses.py, logs.py, stopping.py      ports, what is logged, signals
   server.py        everything together
 """

@@ -136,7 +136,8 @@ class ServerOptions:
       enable_model_warmup: whether a version's warm-up requests are replayed before it serves.
       enable_batching: whether requests are merged.
       batching_parameters_file: how.
-      max_message_bytes: largest request and answer (ours); TF Serving has no bound.
+      max_message_bytes: largest request, and largest answer over gRPC (ours); TF Serving has no
+        bound.
       grpc_max_threads: gRPC requests that run at a time.
       allow_version_labels_for_unavailable_models: whether a new label may name a version that is
         not loaded yet.

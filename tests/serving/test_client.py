@@ -152,6 +152,12 @@ def test_unavailable_is_tried_again(server, client):
     assert client.classify(["pan"])[0].category == "Home > Cookware"
 
 
+def test_server_whose_threads_are_all_taken_is_asked_again(server, client):
+    busy = (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
+    server.faults += [busy] * 3
+    assert client.classify(["pan"])[0].category == "Home > Cookware"
+
+
 def test_retries_end(server):
     server.faults += [UNAVAILABLE] * 9
     with Client(server.address, retries=2) as client, pytest.raises(ServerError) as error:

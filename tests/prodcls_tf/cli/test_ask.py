@@ -237,7 +237,7 @@ def test_progress_is_a_share_where_the_rows_can_be_estimated(server, tmp_path):
     plain = write_products(tmp_path, 1_000)
     zipped = tmp_path / "in2.csv.gz"
     zipped.write_bytes(gzip.compress(plain.read_bytes()))
-    for source, shares in ((plain, {1.0, 0.26, 0.51, 0.77}), (zipped, {1.0})):
+    for source, shares in ((plain, {0.0, 0.26, 0.51, 0.77, 1.0}), (zipped, {1.0})):
         events: list[progress.Event] = []
         fields = ["title", "description"]
         output = tmp_path / "out.csv"

@@ -83,10 +83,10 @@ def test_result_says_why_nothing_was_pushed(call, capsys, tmp_path):
     assert reason in capsys.readouterr().out
 
 
-def test_what_to_type_to_serve_names_the_folder_of_versions(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    model = str(tmp_path / "runs" / "my shop" / "serving" / "prodcls" / "17")
-    steps = run.serving_steps(make_summary(model=model), Settings(), tmp_path / "runs" / "my shop")
-    (_, serve), (_, tensorboard) = steps
-    assert "--model_base_path=\"$PWD\"/'runs/my shop/serving/prodcls'" in serve
-    assert tensorboard.endswith("tensorboard --out '" + str(tmp_path / "runs" / "my shop") + "'")
+def test_what_to_type_to_serve_names_the_run_and_its_model(tmp_path):
+    settings = Settings.load(overrides=["push.model_name=shoes"])
+    out = str(tmp_path / "my shop")
+    (_, serve), (_, ask), (_, tensorboard) = run.serving_steps(settings, tmp_path / "my shop")
+    assert serve.endswith(f"serve --model '{out}'")
+    assert ask.endswith("ask 'a title' --model shoes")
+    assert tensorboard.endswith(f"tensorboard --out '{out}'")
