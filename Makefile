@@ -7,7 +7,7 @@ CODE   := prodcls_tf pipeline serving tests
 WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench soak lock clean
+.PHONY: help setup demo test lint format bench bench-serving soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,9 +36,6 @@ bench: setup ## the figures of docs/results.md, where the data sets are there
 
 bench-serving: setup ## the server beside calls in a process; asks runs/demo, or ARGS='--model FOLDER'
 	@$(PYTHON) -m tests.benchmarks.serving $(ARGS)
-
-soak: setup ## the server's faults, each under load for minutes; ARGS='1 2 memory' for some of them
-	@$(PYTHON) -m tests.soak $(ARGS)
 
 soak: setup ## the serving fault table under full load; ARGS='1 memory --seconds 20' for less
 	@$(PYTHON) -m tests.soak $(ARGS)
