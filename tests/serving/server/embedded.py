@@ -179,6 +179,10 @@ class Process:
         until(said, seconds)
         return next(line for line in self.lines if text in line)
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
