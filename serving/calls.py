@@ -57,6 +57,9 @@ class Pause(NamedTuple):
 
 _logger = logging.getLogger(__name__)
 
+# The details of CANCELLED where the client itself ended the request.
+CLOSED = "the client is closed"
+
 _T = TypeVar("_T")
 Steps = Generator[Union[Rpc, Pause], Any, _T]
 
@@ -121,7 +124,9 @@ def _passes(error: ServerError) -> bool:
     # gRPC for Python says so where all threads of a server are taken; with other words the code
     # is of a message that is too large, which stays so.
     busy = error.code == "RESOURCE_EXHAUSTED" and "Concurrent RPC limit" in error.details
-    return busy or error.code == "UNAVAILABLE"
+    # What gRPC has not handed to a server when that stops is cancelled.
+    stopped = error.code == "CANCELLED" and error.details != CLOSED
+    return error.code == "UNAVAILABLE" or busy or stopped
 
 
 def classify(

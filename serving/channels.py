@@ -11,6 +11,7 @@ from typing import Optional, Union
 import grpc
 
 from prodcls_tf.errors import InputError, ServerError
+from serving.calls import CLOSED
 
 DEFAULT_PORT = 8500
 MAX_MESSAGE_BYTES = 16 << 20
@@ -138,7 +139,7 @@ def closed(target: str) -> ServerError:
         f"A client must be open to ask. Received a request to {target} after close(). "
         "Make a new client.",
         "CANCELLED",
-        "the client is closed",
+        CLOSED,
     )
 
 

@@ -78,7 +78,7 @@ def from_tensorflow(error: BaseException) -> ServingError:
 
     Args:
       error: a `tf.errors.OpError` bears a code of its own; anything else is a fault of ours
-        (INTERNAL), but for exhausted memory.
+        (INTERNAL), but for exhausted memory and for words that quote bytes.
 
     Returns:
       The error, to be raised `from` the original one.
@@ -86,6 +86,10 @@ def from_tensorflow(error: BaseException) -> ServingError:
     number = getattr(error, "error_code", None)
     if isinstance(number, int):
         return ServingError(Code.of_number(number), str(getattr(error, "message", error)))
+    if isinstance(error, UnicodeDecodeError):
+        # TensorFlow quotes the value that it cannot take; Python reads its words as UTF-8, fails,
+        # and the code is lost. Nothing but a request's own bytes comes there.
+        return ServingError(Code.INVALID_ARGUMENT, error.object.decode("utf-8", "replace"))
     if isinstance(error, MemoryError):
         return ServingError(Code.RESOURCE_EXHAUSTED, "The server is out of memory.")
     return ServingError(Code.INTERNAL, f"{type(error).__name__}: {error}")

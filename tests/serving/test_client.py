@@ -152,9 +152,15 @@ def test_unavailable_is_tried_again(server, client):
     assert client.classify(["pan"])[0].category == "Home > Cookware"
 
 
-def test_server_whose_threads_are_all_taken_is_asked_again(server, client):
-    busy = (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
-    server.faults += [busy] * 3
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!"),
+        (grpc.StatusCode.CANCELLED, "CANCELLED"),
+    ],
+)
+def test_server_whose_threads_are_taken_or_that_stops_is_asked_again(server, client, fault):
+    server.faults += [fault] * 3
     assert client.classify(["pan"])[0].category == "Home > Cookware"
 
 

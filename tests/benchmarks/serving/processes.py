@@ -91,19 +91,18 @@ class Server(_Process):
         self._channels.close()
         super().__exit__(None, None, None)
 
-    def time(self, rows: Rows, callers: int, seconds: float, fields: Sequence[str]) -> list[float]:
-        """Seconds of each request with these rows; every caller has a connection of its own."""
-        encoded = [tuple(text.encode() for text in row) for row in rows]
-        request = predict_request(Model(NAME), fields, encoded).SerializeToString()
-        self.versions: list[set[int]] = [set() for _ in range(callers)]
+    def time(self, questions: Sequence[Rows], seconds: float, fields: Sequence[str]) -> list[float]:
+        """Seconds of each request; every question has a caller, with a connection of its own."""
+        self.versions: list[set[int]] = [set() for _ in questions]
         with contextlib.ExitStack() as channels:
             calls = []
-            for seen in self.versions:
+            for rows, seen in zip(questions, self.versions, strict=True):
                 options = [("grpc.use_local_subchannel_pool", 1)]
                 channel = grpc.insecure_channel(f"localhost:{self.port}", options)
                 channels.enter_context(channel)
-                predict = channel.unary_unary(_PREDICT)
-                calls.append(_Caller(predict, request, len(rows), seen))
+                encoded = [tuple(text.encode() for text in row) for row in rows]
+                request = predict_request(Model(NAME), fields, encoded).SerializeToString()
+                calls.append(_Caller(channel.unary_unary(_PREDICT), request, len(rows), seen))
             return timed(calls, seconds)
 
 

@@ -234,9 +234,10 @@ def test_regress_answers_values(inference):
     assert response.model_spec.signature_name == "regress"
 
 
-def test_an_example_that_is_none_fails_its_request(inference):
+@pytest.mark.parametrize("example", [b"no example", b"\xff no example"])
+def test_an_example_that_is_none_fails_its_request(inference, example):
     request = PredictRequest(model_spec=spec("classify"))
-    request.inputs["inputs"].CopyFrom(to_proto(strings(b"no example")))
+    request.inputs["inputs"].CopyFrom(to_proto(strings(example)))
     message = refusal(inference.predict, request, Code.INVALID_ARGUMENT)
     assert "Could not parse example" in message
 
