@@ -80,10 +80,9 @@ def test_killed_again_and_again_it_neither_doubles_nor_loses_a_row(server, tmp_p
 
 def test_interrupt_keeps_what_was_answered_and_says_so(server, tmp_path, answers):
     source = write_products(tmp_path, 3_000)
-    server.delay = 0.05
+    server.delay = 0.2
     process = started(server, source, answers, "--in-flight", "2")
-    wait_for(lambda: answers.with_name("answers.csv.part").exists()
-             and answers.with_name("answers.csv.part").stat().st_size, process)  # fmt: skip
+    wait_for(lambda: journaled(answers), process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130, err
