@@ -1,9 +1,10 @@
 """The warm-up requests that a model brings along, for the server that loads it.
 
 TensorFlow plans a graph when it is first run with a set of outputs: with the bundled encoder that
-costs 0.7 s, a hundred times what the request itself does. What a new shape costs is little beside
-it. So both signatures that clients ask are covered, with every batch size and length of text, but
-not every one with every other.
+costs more than a second, a hundred times what the request itself does. What a new shape costs is
+little beside it. So both signatures that clients ask are covered, and every batch size and every
+length of text, but not every one with every other: the largest of those would keep the cores from
+the requests that the old version answers meanwhile.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ WARMUP_FILE = "tf_serving_warmup_requests"
 
 # A server that merges requests must take as many rows at once as the largest of these.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
-# Rows times tokens of a request, at most: the warm-up of a model for long texts must end, too.
-_MOST_TOKENS = 4096
-
-_SHORT, _TYPICAL = 2, 9
+# Words of a title, and of the shortest of the lengths, each of which is twice the one before.
+_TYPICAL, _SHORTEST = 9, 4
 # Invented for the purpose.
 _TITLES = (
     "Brellin folding travel kettle 0.8 l stainless steel with silicone lid grey",
@@ -49,22 +48,22 @@ def write_warmup_requests(
       OSError, tf.errors.OpError: the file cannot be written.
     """
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for rows, words in _shapes(max_length):
-            texts = _texts(rows, words, fields)
+        for rows in BATCH_SIZES:
+            texts = _texts(rows, _TYPICAL, fields)
             writer.write(_predict(model_name, fields, texts).SerializeToString())
-            # Its graph is the same but for the parsing: each size and length once.
-            if words == _TYPICAL or rows == 1:
-                writer.write(_classify(model_name, fields, texts).SerializeToString())
+            writer.write(_classify(model_name, fields, texts).SerializeToString())
+        for words in _lengths(max_length):
+            texts = _texts(1, words, fields)
+            writer.write(_predict(model_name, fields, texts).SerializeToString())
 
 
-def _shapes(max_length: int) -> Iterator[tuple[int, int]]:
-    """Rows and words of the requests."""
-    # A word is a token or more, so that as many words as tokens fit fill a row.
-    lengths = (_SHORT, _TYPICAL, max_length)
-    for rows in BATCH_SIZES:
-        for words in lengths:
-            if rows == 1 or rows * words <= _MOST_TOKENS:
-                yield rows, words
+def _lengths(max_length: int) -> Iterator[int]:
+    """Numbers of words; a word is a token or more, so that `max_length` of them fill a row."""
+    words = _SHORTEST
+    while words < max_length:
+        yield words
+        words *= 2
+    yield max_length
 
 
 def _texts(rows: int, words: int, fields: Sequence[str]) -> list[list[bytes]]:

@@ -26,6 +26,9 @@ from tests.benchmarks.serving.processes import NAME, InProcess, Pushing, Rows, S
 _SAMPLE = Path(__file__).parents[3] / "prodcls_tf/sample/products.csv"
 _BATCH = 32
 _SWAP_SECONDS = 6.0
+# Clients, rows of a request, and seconds between an answer and the next request: all that two cores
+# can do, and half of it.
+_SWAP_LOADS = (4, 8, 0.0), (2, 2, 0.03)
 _BATCHING = """max_batch_size { value: %d }
 batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 32 }
@@ -112,16 +115,19 @@ def _latency(
 
 
 def _swap(base: Path, fields: Sequence[str], seconds: float) -> None:
-    rows = _rows(fields)[:8]
-    _say("\n| 4 clients, 8 rows: ms | requests | p50 | p99 | largest |\n|---|---|---|---|---|")
+    rows = _rows(fields)
     with Server(base) as server:
-        _quantiles("one version", server.time([rows] * 4, seconds, fields))
-        pushing = Pushing(base, _SWAP_SECONDS)
-        pushing.start()
-        taken = server.time([rows] * 4, seconds, fields)
-        pushed = pushing.stop()
-        answered = len(set.union(*server.versions))
-        _quantiles(f"{pushed} pushed, {answered} versions answered", taken)
+        for clients, size, pause in _SWAP_LOADS:
+            what = f"{clients} clients, {size} rows, {1000 * pause:.0f} ms apart"
+            _say(f"\n| {what}: ms | requests | p50 | p99 | largest |\n|---|---|---|---|---|")
+            load = [rows[:size]] * clients, seconds, fields, pause
+            _quantiles("one version", server.time(*load))
+            pushing = Pushing(base, _SWAP_SECONDS)
+            pushing.start()
+            taken = server.time(*load)
+            pushed = pushing.stop()
+            answered = len(set.union(*server.versions))
+            _quantiles(f"{pushed} pushed, {answered} versions answered", taken)
 
 
 def _quantiles(what: str, taken: list[float]) -> None:

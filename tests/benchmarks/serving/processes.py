@@ -91,7 +91,9 @@ class Server(_Process):
         self._channels.close()
         super().__exit__(None, None, None)
 
-    def time(self, questions: Sequence[Rows], seconds: float, fields: Sequence[str]) -> list[float]:
+    def time(
+        self, questions: Sequence[Rows], seconds: float, fields: Sequence[str], pause: float = 0.0
+    ) -> list[float]:
         """Seconds of each request; every question has a caller, with a connection of its own."""
         self.versions: list[set[int]] = [set() for _ in questions]
         with contextlib.ExitStack() as channels:
@@ -103,7 +105,7 @@ class Server(_Process):
                 encoded = [tuple(text.encode() for text in row) for row in rows]
                 request = predict_request(Model(NAME), fields, encoded).SerializeToString()
                 calls.append(_Caller(channel.unary_unary(_PREDICT), request, len(rows), seen))
-            return timed(calls, seconds)
+            return timed(calls, seconds, pause)
 
 
 class _Caller:

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 _UNCOUNTED_SECONDS = 1.0
 
 
-def timed(calls: Sequence[Callable[[], None]], seconds: float) -> list[float]:
+def timed(calls: Sequence[Callable[[], None]], seconds: float, pause: float = 0.0) -> list[float]:
     """Runs each call in a thread of its own, over and over.
 
     Args:
       calls: one for each caller.
       seconds: how long.
+      pause: seconds between an answer and the next call of the same caller.
 
     Returns:
       The seconds that each call took which ended within that time, of all callers together.
@@ -37,6 +38,7 @@ def timed(calls: Sequence[Callable[[], None]], seconds: float) -> list[float]:
                     return
                 if before >= begin:
                     taken.append(now - before)
+                time.sleep(pause)
         except BaseException as error:
             failed.append(error)
 

@@ -33,12 +33,26 @@ def words(row: dict[str, bytes]) -> int:
     return sum(len(text.split()) for text in row.values())
 
 
-def test_both_signatures_are_asked_with_every_batch_size_and_length(tmp_path):
+def shapes(logs: list[PredictionLog], kind: str) -> set[tuple[int, int]]:
+    """Rows, and words of each, of the requests of a kind."""
+    asked = [rows_of(log) for log in logs if log.WhichOneof("log_type") == kind]
+    return {(len(rows), words(rows[0])) for rows in asked}
+
+
+def test_both_signatures_are_asked_with_every_batch_size(tmp_path):
     logs = requests(tmp_path)
     for kind in ("predict_log", "classify_log"):
-        asked = [rows_of(log) for log in logs if log.WhichOneof("log_type") == kind]
-        assert {len(rows) for rows in asked} == set(BATCH_SIZES)
-        assert {words(rows[0]) for rows in asked} == {2, 9, 128}
+        assert {rows for rows, _ in shapes(logs, kind)} == set(BATCH_SIZES)
+
+
+def test_every_length_of_text_is_asked_with_one_row(tmp_path):
+    lengths = {words for rows, words in shapes(requests(tmp_path), "predict_log") if rows == 1}
+    assert lengths == {4, 8, 9, 16, 32, 64, 128}
+
+
+def test_the_longest_text_is_one_that_fills_a_row(tmp_path):
+    asked = shapes(requests(tmp_path, max_length=100), "predict_log")
+    assert max(words for _, words in asked) == 100
 
 
 def test_requests_name_model_and_signature(tmp_path):
@@ -63,18 +77,14 @@ def test_long_texts_go_into_the_last_field(tmp_path):
 
 def test_a_single_field_takes_all_of_the_text(tmp_path):
     rows = [row for log in requests(tmp_path, fields=("name",)) for row in rows_of(log)]
-    assert {len(row["name"].split()) for row in rows} == {2, 9, 128}
+    assert {len(row["name"].split()) for row in rows} == {4, 8, 9, 16, 32, 64, 128}
 
 
-def test_a_model_for_long_texts_is_not_asked_for_all_of_them_at_once(tmp_path):
-    sizes = [
-        len(rows) * words(rows[0])
-        for rows in map(rows_of, requests(tmp_path, max_length=512))
-        if len(rows) > 1
-    ]
-    assert max(sizes) == 4096
+def test_many_rows_are_never_long_ones(tmp_path):
+    asked = shapes(requests(tmp_path, max_length=512), "predict_log")
+    assert max(rows * words for rows, words in asked) == 512
 
 
 def test_rows_of_a_request_differ(tmp_path):
-    rows = rows_of(requests(tmp_path)[-1])
+    rows = max(map(rows_of, requests(tmp_path)), key=len)
     assert len({row["title"] for row in rows}) > len(rows) / 2
