@@ -7,7 +7,7 @@ CODE   := prodcls_tf pipeline serving tests
 WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench bench-serving soak lock clean
+.PHONY: help setup demo test lint format bench ablation bench-serving soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ format: setup ## mend what ruff can mend
 
 bench: setup ## the figures of docs/results.md, where the data sets are there
 	@$(PYTHON) -m tests.benchmarks $(ARGS)
+
+ablation: setup ## what each ingredient of the recipe brings; ARGS=FOLDER for another data set
+	@$(PYTHON) -m tests.benchmarks.ablation $(ARGS)
 
 bench-serving: setup ## the server beside calls in a process; asks runs/demo, or ARGS='--model FOLDER'
 	@$(PYTHON) -m tests.benchmarks.serving $(ARGS)

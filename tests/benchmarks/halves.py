@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,30 @@ from prodcls_tf.evaluation.metrics import Metrics
 from prodcls_tf.training.measuring import BranchScorer
 
 
-def measure(folder: Path, overrides: list[str]) -> str:
-    """Returns one line of figures."""
+class Measured(NamedTuple):
+    """What one training came to.
+
+    Args:
+      rows: that were measured.
+      found: the metrics of the linear probe, of each branch alone, and of both.
+      seconds: that the training took.
+    """
+
+    rows: int
+    found: dict[str, Metrics]
+    seconds: float
+
+
+def measure(folder: Path, overrides: list[str]) -> Measured:
+    """Trains once, with settings over the defaults, and measures.
+
+    Args:
+      folder: with train.csv and val.csv.
+      overrides: settings as `section.name=value`.
+
+    Returns:
+      The figures.
+    """
     files = [folder / f"{split}.csv" for split in ("train", "val")]
     rows = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in files])
     rows = rows.sample(frac=1, random_state=7)
@@ -46,9 +69,21 @@ def measure(folder: Path, overrides: list[str]) -> str:
         },
         "both": trained.metrics["val"],
     }
-    figures = ", ".join(f"{k} {m.accuracy:.4f} / {m.macro_f1:.4f}" for k, m in found.items())
-    return f"{folder.name} {' '.join(overrides)}: {len(labels)} rows: {figures}; {seconds:.0f} s"
+    return Measured(len(labels), found, seconds)
+
+
+def figures(metrics: Metrics) -> str:
+    """Returns accuracy / macro-F1."""
+    return f"{metrics.accuracy:.4f} / {metrics.macro_f1:.4f}"
+
+
+def main() -> None:
+    """Measures once and prints a line."""
+    folder, overrides = Path(sys.argv[1]), sys.argv[2:]
+    rows, found, seconds = measure(folder, overrides)
+    told = ", ".join(f"{name} {figures(metrics)}" for name, metrics in found.items())
+    sys.stdout.write(f"{folder.name} {' '.join(overrides)}: {rows} rows: {told}; {seconds:.0f} s\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(measure(Path(sys.argv[1]), sys.argv[2:]) + "\n")
+    main()
