@@ -1,9 +1,15 @@
-"""Accuracy, F1 averages and a report per category, from confusion counts."""
+"""Accuracy, F1 averages and a report per category, from confusion counts.
+
+Those of scikit-learn, as in prodcls_tf/evaluation/metrics.py: a count is a row's weight.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 # Counts of (right category, predicted category).
 Confusion = Mapping[tuple[int, int], float]
@@ -23,37 +29,33 @@ def report(confusion: Confusion) -> Reports:
       >>> report({(0, 0): 3, (1, 0): 1})[0]
       {'precision': 0.75, 'recall': 1.0, 'f1': 0.8571428571428571, 'rows': 3.0}
     """
-    rows: defaultdict[int, float] = defaultdict(float)
-    predicted: defaultdict[int, float] = defaultdict(float)
-    for (actual, guess), number in confusion.items():
-        rows[actual] += number
-        predicted[guess] += number
-    reports = {}
-    for category in sorted({*rows, *predicted}):
-        right = confusion.get((category, category), 0.0)
-        reports[category] = {
-            "precision": right / predicted[category] if predicted[category] else 0.0,
-            "recall": right / rows[category] if rows[category] else 0.0,
-            "f1": 2 * right / (rows[category] + predicted[category]),
-            "rows": rows[category],
-        }
-    return reports
+    counted = _columns(confusion)
+    present = np.union1d(counted["y_true"], counted["y_pred"])
+    columns = precision_recall_fscore_support(**counted, labels=present, zero_division=0)
+    names = ("precision", "recall", "f1", "rows")
+    return {
+        int(category): dict(zip(names, map(float, figures), strict=True))
+        for category, *figures in zip(present, *columns, strict=True)
+    }
 
 
 def accuracy(confusion: Confusion) -> float:
     """Share of rows whose best category is right."""
-    right = sum(number for (actual, guess), number in confusion.items() if actual == guess)
-    return float(right / sum(confusion.values()))
+    return float(accuracy_score(**_columns(confusion)))
 
 
 def macro_f1(confusion: Confusion) -> float:
     """Mean F1 over the categories that occur."""
-    reports = report(confusion).values()
-    return sum(entry["f1"] for entry in reports) / len(reports)
+    return float(f1_score(**_columns(confusion), average="macro", zero_division=0))
 
 
 def weighted_f1(confusion: Confusion) -> float:
     """Mean F1 over the categories, weighted by their rows."""
-    reports = report(confusion).values()
-    rows = sum(entry["rows"] for entry in reports)
-    return sum(entry["f1"] * entry["rows"] for entry in reports) / rows
+    return float(f1_score(**_columns(confusion), average="weighted", zero_division=0))
+
+
+def _columns(confusion: Confusion) -> dict[str, Any]:
+    """The counts as scikit-learn takes them: a row for each pair that occurs."""
+    pairs = np.array([pair for pair, rows in confusion.items() if rows], int)
+    rows = np.array([rows for rows in confusion.values() if rows], float)
+    return {"y_true": pairs[:, 0], "y_pred": pairs[:, 1], "sample_weight": rows}
