@@ -77,6 +77,28 @@ class OutFolder:
         """State of unfinished trainings, one folder for each combination of data and settings."""
         return self.artifacts / "checkpoints"
 
+    @property
+    def lock(self) -> Path:
+        """What a run holds while it is at work."""
+        return self.artifacts / "lock"
+
+    def at_work(self) -> bool:
+        """Says whether a run is at work in the folder, without touching the lock that it needs.
+
+        Taking the lock for a moment would tell as much, but a run that starts in that moment
+        would be refused.
+        """
+        try:
+            inode = self.lock.stat().st_ino
+            held = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+        except OSError:
+            return False
+        # 1: FLOCK  ADVISORY  WRITE 15043 fd:01:1234567 0 EOF
+        return any(
+            line.split()[1] == "FLOCK" and line.split()[5].rpartition(":")[2] == str(inode)
+            for line in held
+        )
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Makes the folder and keeps other runs out of it within the `with` block.
@@ -86,7 +108,7 @@ class OutFolder:
         """
         try:
             self.artifacts.mkdir(parents=True, exist_ok=True)
-            lock = (self.artifacts / "lock").open("w")
+            lock = self.lock.open("w")
         except OSError as error:
             raise OutputError(
                 f"The output folder must be one that can be written. Received {self.root}: "

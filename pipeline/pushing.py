@@ -12,8 +12,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.launching import Step
-
-_GRAPH = "saved_model.pb"
+from pipeline.versions import GRAPH, newest_version, number, versions
 
 
 class PushGuard:
@@ -56,23 +55,18 @@ class PushGuard:
             for event in store.get_events_by_execution_ids(readers)
             if event.type == metadata_store_pb2.Event.OUTPUT
         }
-        versions = [
+        pushes = [
             Path(artifact.custom_properties["pushed_destination"].string_value)
             for artifact in store.get_artifacts_by_id(written)
             if "pushed_destination" in artifact.custom_properties
         ]
-        return max(versions, key=_number, default=None)
-
-
-def newest_version(serving: Path) -> Path | None:
-    """Returns the version that TensorFlow Serving loads, None where there is none."""
-    return max(_versions(serving), key=_number, default=None)
+        return max(pushes, key=number, default=None)
 
 
 def remove_unfinished(serving: Path) -> None:
     """Removes versions without a graph, which the Pusher writes last: it was killed there."""
-    for version in _versions(serving):
-        if not (version / _GRAPH).exists():
+    for version in versions(serving):
+        if not (version / GRAPH).exists():
             shutil.rmtree(version)
 
 
@@ -80,13 +74,3 @@ def wait_for_a_free_name(serving: Path) -> None:
     """Waits until no version bears this second's name: TFX would take that one for its own."""
     while (serving / str(int(time.time()))).exists():
         time.sleep(0.05)
-
-
-def _versions(serving: Path) -> list[Path]:
-    if not serving.is_dir():
-        return []
-    return [folder for folder in serving.iterdir() if folder.is_dir() and folder.name.isdigit()]
-
-
-def _number(version: Path) -> int:
-    return int(version.name)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from pipeline.pushing import newest_version, remove_unfinished, wait_for_a_free_name
+from pipeline.pushing import remove_unfinished, wait_for_a_free_name
+from pipeline.versions import newest_version
 
 
 def _version(serving: Path, name: str, *, whole: bool = True) -> Path:
