@@ -161,7 +161,7 @@ class _Reader:
         return replace(
             known,
             figures=known.figures or summary.splits,
-            settings={**summary.settings, **known.settings},
+            settings=known.settings or _telling(summary),
             software=summary.versions,
         )
 
@@ -225,7 +225,7 @@ def _of_summary(out: OutFolder, summary: Summary) -> Training:
         seconds=None if "Trainer" in summary.cached else summary.seconds.get("Trainer"),
         model=model,
         figures=summary.splits,
-        settings=summary.settings,
+        settings=_telling(summary),
         verdict=summary.reason,
         versions=versions,
         steps=tuple(
@@ -264,6 +264,11 @@ def _unfinished(out: OutFolder, records: Records, at_work: bool) -> list[Unfinis
         )
         for execution in begun
     ]
+
+
+def _telling(summary: Summary) -> dict[str, Any]:
+    """The settings that a model depends on: all but those of the machine it was trained on."""
+    return {name: values for name, values in summary.settings.items() if name != "pipeline"}
 
 
 def _read_summary(file: Path, problems: list[str]) -> Summary | None:

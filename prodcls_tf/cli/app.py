@@ -16,6 +16,7 @@ from prodcls_tf.cli.demo import demo
 from prodcls_tf.cli.doctor import doctor
 from prodcls_tf.cli.evaluate import evaluate
 from prodcls_tf.cli.run import run
+from prodcls_tf.cli.runs import runs
 from prodcls_tf.cli.serve import ServeCommand, serve
 from prodcls_tf.cli.settings import settings
 from prodcls_tf.cli.tensorboard import tensorboard
@@ -33,6 +34,7 @@ app = typer.Typer(
 for command in (demo, run, classify, ask, evaluate, tensorboard, settings, doctor):
     app.command()(command)
 app.command(cls=ServeCommand)(serve)
+app.add_typer(runs, name="runs")
 
 
 def _print_version(wanted: bool) -> None:
