@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from pipeline.training import Training
 
 # A record of a TFRecord file: its length (8 bytes) and a checksum (4), itself, a checksum (4).
@@ -33,7 +35,7 @@ def category_f1(training: Training) -> dict[str, float]:
     try:
         paths = training.categories.read_text(encoding="utf-8").splitlines()
         figures = dict(_f1_by_number(training.evaluation))
-    except (OSError, ValueError):
+    except (OSError, ValueError, DecodeError):
         return {}
     return {paths[number]: f1 for number, f1 in figures.items() if 0 <= number < len(paths)}
 

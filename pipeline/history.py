@@ -74,7 +74,8 @@ def read_history(folder: Path) -> History:
     try:
         records = Records.read(out.metadata)
     except InputError as error:
-        problems.append(str(error))
+        # A first run that has just begun has made the file, but not its tables.
+        problems.append(f"{out.root}: nothing to read yet" if at_work else str(error))
         known = () if summary is None else (_of_summary(out, summary),)
         return History(folder, known, (), at_work, tuple(problems))
     reader = _Reader(out, records, summary)
@@ -138,6 +139,11 @@ class _Reader:
             name = _model_name(text(execution, "push_destination"))
             settings.setdefault("push", {}).update({"model_name": name} if name else {})
         versions = self._versions(pushers)
+        kept = [version.folder for version in reversed(versions) if version.there]
+        if kept and not known.figures:
+            # A pushed version is a copy of the model, figures and all.
+            figures, missing = _figures(kept[0])
+            known = replace(known, figures=figures, missing=missing)
         return replace(
             known,
             settings=settings,
@@ -161,6 +167,7 @@ class _Reader:
         return replace(
             known,
             figures=known.figures or summary.splits,
+            missing=(),
             settings=known.settings or _telling(summary),
             software=summary.versions,
         )
@@ -284,7 +291,7 @@ def _read_summary(file: Path, problems: list[str]) -> Summary | None:
 def _figures(model: Path) -> tuple[dict[str, SplitFigures], tuple[str, ...]]:
     """Reads a model's figures, and says what is missing."""
     if not model.is_dir():
-        return {}, (f"the Trainer's model has been deleted from {model.parent}",)
+        return {}, (f"the figures: the model was deleted, {model}",)
     file = model / "assets.extra" / "metrics.json"
     try:
         splits = json.loads(file.read_text(encoding="utf-8"))

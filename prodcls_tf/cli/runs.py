@@ -28,7 +28,7 @@ def list_runs(
         Optional[list[Path]],
         typer.Argument(
             metavar="[FOLDER]...",
-            help="Output folders of runs, or folders of such.  [default: runs]",
+            help="Output folders of runs, or folders of such; runs, if none is named.",
             show_default=False,
         ),
     ] = None,

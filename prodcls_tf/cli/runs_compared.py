@@ -69,8 +69,11 @@ def f1_by_category(trainings: Sequence[Training]) -> dict[str, list[float | None
 
 
 def _spread(values: Values) -> float:
-    first, *others = (0.0 if value is None else value for value in values)
-    return max(abs(other - first) for other in others)
+    """The largest difference from the first value; 0 where there is none to compare."""
+    first, *others = values
+    if first is None:
+        return 0.0
+    return max((abs(other - first) for other in others if other is not None), default=0.0)
 
 
 def _show_names(trainings: Sequence[Training]) -> None:
@@ -104,7 +107,9 @@ def _show_categories(trainings: Sequence[Training]) -> None:
         terminal.note("no F1 by category: the Evaluator's figures of a run are not there any more")
         return
     changed = {path: values for path, values in by_category.items() if _spread(values) >= _EQUAL}
-    equal = len(by_category) - len(changed)
+    # Without a row there is no F1: such a category is neither better nor worse.
+    apart = [path for path in by_category if path not in changed and None in by_category[path]]
+    equal = len(by_category) - len(changed) - len(apart)
     terminal.heading("F1 by category, largest difference first")
     if changed:
         table = terminal.table("category", *_letters(trainings))
@@ -114,9 +119,10 @@ def _show_categories(trainings: Sequence[Training]) -> None:
     more = len(changed) - _SHOWN
     if more > 0:
         terminal.out().print(f"  [soft]{more} more differ; --json has all[/soft]")
-    if equal:
-        shown = terminal.counted(equal, "category", "categories")
-        terminal.out().print(f"  [soft]{shown} without a difference[/soft]")
+    for number, what in ((equal, "without a difference"), (len(apart), "not in all of them")):
+        if number:
+            shown = terminal.counted(number, "category", "categories")
+            terminal.out().print(f"  [soft]{shown} {what}[/soft]")
 
 
 def _show_settings(trainings: Sequence[Training]) -> None:
@@ -127,6 +133,9 @@ def _show_settings(trainings: Sequence[Training]) -> None:
         return
     made = [settings_of(training) for training in trainings]
     table = terminal.table("", *_letters(trainings), left=len(trainings) + 1)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"
     for name in names:
         table.add_row(Text(name), *(Text(settings.get(name, "-")) for settings in made))
     terminal.show(table)

@@ -14,6 +14,8 @@ from prodcls_tf.cli.runs_found import name_of
 from prodcls_tf.cli.runs_settings import differing, settings_of
 
 _MOST_NOTES = 5
+# A name is there to be copied, unless it would take the room of the figures.
+_LONG_NAME = 24
 
 
 def newest_first(histories: Sequence[History]) -> list[Training]:
@@ -70,6 +72,7 @@ def _show_figures(trainings: Sequence[Training]) -> None:
         column.justify = "left" if justify == "l" else "right"
         column.no_wrap = column.header in ("accuracy", "macro-F1", "before")
     table.columns[0].overflow = "fold"
+    table.columns[0].no_wrap = max(len(name_of(training)) for training in trainings) <= _LONG_NAME
     for training in trainings:
         test = training.test
         before = test.baseline if test is not None else None

@@ -29,3 +29,11 @@ def test_folder_is_made_and_free_again_afterwards(tmp_path: Path) -> None:
 def test_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="summary"):
         write(tmp_path / "missing" / "summary.json", "{}")
+
+
+def test_run_at_work_is_seen_without_its_lock(tmp_path: Path) -> None:
+    folder = OutFolder(tmp_path)
+    assert not folder.at_work()
+    with folder.held():
+        assert folder.at_work()
+    assert not folder.at_work()

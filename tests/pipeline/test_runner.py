@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 import yaml
 
+from pipeline.category_figures import category_f1
+from pipeline.history import read_history
 from pipeline.out_folder import OutFolder
 from pipeline.runner import run
 from pipeline.summary import Summary
@@ -143,6 +149,15 @@ def test_model_under_a_bound_is_not_pushed(first: Run, strict: Run) -> None:
     assert "macro_f1 on test rows is 0." in strict.summary.reason
 
 
+def test_history_says_that_a_serving_model_missed_later_bounds(shop: Shop, strict: Run) -> None:
+    (training,) = read_history(shop.out).trainings
+    assert training.blessed is False
+    assert training.settings["evaluation"] == {"min_accuracy": 1.0, "min_macro_f1": 1.0}
+    assert "under evaluation.min_accuracy of 1.000" in training.verdict
+    assert training.pushed is not None
+    assert training.pushed.serves
+
+
 def test_other_training_setting_starts_at_the_trainer(first: Run, retrained: Run) -> None:
     assert retrained.ran == ["Trainer", "Evaluator", "Pusher"]
     assert len(retrained.versions) == 2
@@ -175,6 +190,14 @@ def test_changed_file_is_read_afresh(killed: list[str]) -> None:
 
 def test_nothing_but_progress_is_printed(killed: list[str]) -> None:
     assert [line for line in killed if not line.startswith("|")] == []
+
+
+def test_history_lists_a_killed_training(shop: Shop, killed: list[str]) -> None:
+    history = read_history(shop.out)
+    assert [run.state for run in history.unfinished] == ["killed"]
+    assert len(history.trainings) == 2
+    with OutFolder(shop.out).held():
+        assert [run.state for run in read_history(shop.out).unfinished] == ["under way"]
 
 
 def test_killed_training_goes_on_where_it_was(shop: Shop, resumed: Run) -> None:
@@ -216,3 +239,163 @@ def test_output_folder_that_cannot_be_written_is_told(shop: Shop, tmp_path: Path
 def test_second_run_in_the_same_folder_waits_for_the_first(shop: Shop, tmp_path: Path) -> None:
     with OutFolder(tmp_path).held(), pytest.raises(OutputError, match="another run"):
         run(shop.settings(), {"all": [shop.products]}, tmp_path)
+
+
+# Runs of SQLite in another process: one that holds a store that it is about to write, and one that
+# is killed in the middle of a write.
+_WRITER = """
+import os, sqlite3, sys
+store = sqlite3.connect(sys.argv[1], isolation_level=None)
+store.execute("begin immediate")
+if sys.argv[2] == "hold":
+    print(flush=True)
+    input()
+    os._exit(0)
+store.execute("pragma cache_size=1")
+store.execute("create table waste as select * from ExecutionProperty")
+for _ in range(4):
+    store.execute("insert into waste select * from waste")
+os._exit(9)
+"""
+
+
+@pytest.fixture
+def copied(shop: Shop, resumed: Run, tmp_path: Path) -> Path:
+    """The output folder of all runs, at another place."""
+    out = tmp_path / "runs" / "copied"
+    shutil.copytree(shop.out, out)
+    return out
+
+
+def test_history_has_each_model_newest_first(
+    shop: Shop, first: Run, retrained: Run, resumed: Run
+) -> None:
+    history = read_history(shop.out)
+    runs = [resumed, retrained, first]
+    assert [training.figures for training in history.trainings] == [
+        run.summary.splits for run in runs
+    ]
+    assert history.unfinished == ()
+    assert history.problems == ()
+
+
+def test_history_tells_settings_and_files(
+    shop: Shop, first: Run, retrained: Run, resumed: Run
+) -> None:
+    after, other, before = read_history(shop.out).trainings
+    assert other.settings["training"]["learning_rate"] == 0.01
+    assert other.origin == before.origin
+    assert after.origin.fingerprint != before.origin.fingerprint
+    assert before.origin.files == (str(shop.products),)
+    trained = Settings.parse(dict(after.settings))
+    assert trained == shop.settings("training.epochs=12", "training.patience=12").model_copy(
+        update={"pipeline": Settings().pipeline}
+    )
+
+
+def test_history_tells_which_version_serves(copied: Path) -> None:
+    after, other, before = read_history(copied).trainings
+    assert [version.serves for version in after.versions] == [True]
+    assert [version.serves for version in other.versions] == [False]
+    shutil.rmtree(after.versions[0].folder)
+    after, other, before = read_history(copied).trainings
+    assert "deleted since" in after.verdict
+    assert [training.pushed and training.pushed.there for training in (after, other, before)] == [
+        False,
+        True,
+        True,
+    ]
+    assert before.pushed is not None
+    assert before.pushed.serves
+
+
+def test_history_tells_steps_and_time(shop: Shop, retrained: Run, resumed: Run) -> None:
+    _, other, _ = read_history(shop.out).trainings
+    assert [step.step for step in other.steps] == STEPS
+    assert [step.step for step in other.steps if not step.cached] == retrained.ran
+    assert other.seconds == pytest.approx(retrained.summary.seconds["Trainer"], abs=1)
+
+
+def test_f1_by_category_is_what_tfma_reads(shop: Shop, resumed: Run) -> None:
+    import tensorflow_model_analysis as tfma
+
+    training = read_history(shop.out).trainings[0]
+    result = tfma.load_eval_result(str(training.evaluation))
+    ((_, outputs),) = result.slicing_metrics
+    read = sorted(
+        figures["f1"]["doubleValue"] for key, figures in outputs[""].items() if "classId" in key
+    )
+    shown = category_f1(training)
+    assert sorted(shown.values()) == read
+    assert set(shown) <= {"Audio", "Phones > Cables", "Phones > Cases"}
+    assert training.test is not None
+    assert sum(read) / len(read) == pytest.approx(training.test.macro_f1)
+
+
+def test_history_of_a_moved_folder_is_found_where_it_is(copied: Path) -> None:
+    training = read_history(copied).trainings[0]
+    assert training.model is not None
+    assert training.model.is_relative_to(copied)
+    assert training.model.is_dir()
+    assert training.pushed is not None
+    assert training.pushed.serves
+
+
+def test_history_of_deleted_artifacts_keeps_the_settings(copied: Path, retrained: Run) -> None:
+    shutil.rmtree(copied / "pipeline")
+    figures = [training.figures for training in read_history(copied).trainings]
+    assert all(figures), "pushed versions have them, too"
+    shutil.rmtree(copied / "serving")
+    after, other, _ = read_history(copied).trainings
+    assert after.figures == figures[0], "those of the last run are in the summary"
+    assert not other.figures
+    assert "deleted" in other.missing[0]
+    assert other.settings["training"]["learning_rate"] == 0.01
+    assert category_f1(other) == {}
+
+
+def test_history_is_read_beside_a_writer(copied: Path) -> None:
+    metadata = OutFolder(copied).metadata
+    before = metadata.read_bytes()
+    command = [sys.executable, "-c", _WRITER, str(metadata), "hold"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        assert len(read_history(copied).trainings) == 3
+        writer.communicate(b"\n")
+    assert metadata.read_bytes() == before
+
+
+def test_history_is_read_after_a_killed_write(copied: Path) -> None:
+    metadata = OutFolder(copied).metadata
+    subprocess.run([sys.executable, "-c", _WRITER, str(metadata), "die"], check=False)
+    journal = metadata.with_name("metadata.sqlite-journal")
+    assert journal.exists()
+    history = read_history(copied)
+    assert (len(history.trainings), history.problems) == (3, ())
+    assert journal.exists()
+
+
+def test_runs_are_listed_shown_and_compared(
+    shop: Shop, retrained: Run, resumed: Run, prodcls: Callable[..., subprocess.CompletedProcess]
+) -> None:
+    listed = prodcls("runs", "list", shop.out, "--json")
+    after, other, before = (run["run"] for run in json.loads(listed.stdout)["runs"])
+    shown = prodcls("runs", "show", other)
+    compared = prodcls("runs", "compare", before, other)
+    assert (listed.stderr, shown.stderr, compared.stderr) == ("", "", "")
+    assert "training.learning_rate=0.01" in shown.stdout
+    assert Path(retrained.summary.model or "").name in shown.stdout
+    assert "F1 by category" in compared.stdout
+    several = prodcls("runs", "show", shop.out)
+    assert several.returncode == 2
+    assert all(name in several.stderr for name in (after, other, before))
+
+
+def test_runs_are_read_without_tensorflow(copied: Path, fresh_python: Callable[..., str]) -> None:
+    loaded = fresh_python(
+        "import sys; from prodcls_tf.cli import main;"
+        f"main(['runs', 'list', {str(copied)!r}, '--debug']);"
+        "print('LOADED', *({'tensorflow', 'tfx', 'numpy', 'apache_beam'} & set(sys.modules)))"
+    )
+    assert loaded.splitlines()[-1] == "LOADED"

@@ -6,8 +6,17 @@ import sys
 
 from prodcls_tf import __version__
 
-COMMANDS = ("demo", "run", "classify", "evaluate", "tensorboard", "settings", "doctor")
-HEAVY = ("tensorflow", "tfx", "transformers", "pandas", "numpy", "sklearn", "apache_beam")
+COMMANDS = ("demo", "run", "runs", "classify", "evaluate", "tensorboard", "settings", "doctor")
+HEAVY = (
+    "ml_metadata",
+    "tensorflow",
+    "tfx",
+    "transformers",
+    "pandas",
+    "numpy",
+    "sklearn",
+    "apache_beam",
+)
 
 
 def test_help_lists_every_command(prodcls):
