@@ -62,7 +62,7 @@ def show(
     quiet.send_noise_away()
     from prodcls_tf.cli import runs_json, runs_shown
 
-    training = _find(run)
+    (training,) = _find(run)
     if json:
         runs_json.print_one(training)
     else:
@@ -82,7 +82,7 @@ def compare(
     quiet.send_noise_away()
     from prodcls_tf.cli import runs_compared, runs_json
 
-    trainings = [_find(name) for name in names]
+    trainings = _find(*names)
     if len({(training.out, training.id) for training in trainings}) < max(2, len(trainings)):
         raise InputError(
             f"A comparison takes two runs or more, each of them once. Received: {' '.join(names)}. "
@@ -94,10 +94,11 @@ def compare(
         runs_compared.show_comparison(trainings)
 
 
-def _find(name: str) -> Training:
+def _find(*names: str) -> list[Training]:
     from prodcls_tf.cli.runs_found import find_run
 
-    training, problems = find_run(name)
-    for problem in problems:
+    found = [find_run(name) for name in names]
+    # Several runs may be of one folder.
+    for problem in dict.fromkeys(problem for _, problems in found for problem in problems):
         terminal.note(problem)
-    return training
+    return [training for training, _ in found]
