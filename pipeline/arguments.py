@@ -69,6 +69,7 @@ def trainer_settings(settings: Settings) -> str:
       True
     """
     values: dict[str, Any] = settings.model_dump(
-        mode="json", exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}}
+        mode="json",
+        exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}, "tuning": True},
     )
     return yaml.safe_dump(values, sort_keys=True, allow_unicode=True)

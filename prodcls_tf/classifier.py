@@ -91,6 +91,7 @@ class ProductClassifier:
         log_dir: Optional[Union[str, Path]] = None,
         checkpoint_dir: Optional[Union[str, Path]] = None,
         strategy: Optional[tf.distribute.Strategy] = None,
+        callbacks: Sequence[tf.keras.callbacks.Callback] = (),
     ) -> Trained:
         """Learns from labelled rows.
 
@@ -102,6 +103,7 @@ class ProductClassifier:
           log_dir: where TensorBoard's logs go; None for none.
           checkpoint_dir: where to keep checkpoints; a killed call goes on from them.
           strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
+          callbacks: others that watch fine-tuning.
 
         Returns:
           The figures of the training.
@@ -128,6 +130,7 @@ class ProductClassifier:
             log_dir=log_dir,
             checkpoint_dir=checkpoint_dir,
             strategy=strategy,
+            callbacks=callbacks,
         )
 
     def fit_examples(
@@ -140,6 +143,7 @@ class ProductClassifier:
         log_dir: Optional[Union[str, Path]] = None,
         checkpoint_dir: Optional[Union[str, Path]] = None,
         strategy: Optional[tf.distribute.Strategy] = None,
+        callbacks: Sequence[tf.keras.callbacks.Callback] = (),
     ) -> Trained:
         """Learns from rows that are tokenized already, as a pipeline's Trainer has them.
 
@@ -151,6 +155,7 @@ class ProductClassifier:
           log_dir: where TensorBoard's logs go; None for none.
           checkpoint_dir: where to keep checkpoints.
           strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
+          callbacks: others that watch fine-tuning.
 
         Returns:
           The figures of the training.
@@ -165,6 +170,7 @@ class ProductClassifier:
             log_dir=Path(log_dir) if log_dir is not None else None,
             checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
             strategy=strategy,
+            callbacks=callbacks,
         )
         self._model, self._categories = trained.model, list(categories)
         self._scorer = None

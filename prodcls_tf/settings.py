@@ -8,7 +8,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
 
@@ -18,17 +18,13 @@ from pydantic import Field
 
 from prodcls_tf import features
 from prodcls_tf.errors import SettingsError
+from prodcls_tf.section import Count, Section, Share
+from prodcls_tf.tuning.space import Range, TuningSettings
 
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Count = Annotated[int, Field(ge=1)]
 NGramRange = tuple[Annotated[int, Field(ge=1, le=8)], Annotated[int, Field(ge=1, le=8)]]
 
 
-class _Section(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", validate_assignment=True)
-
-
-class DataSettings(_Section):
+class DataSettings(Section):
     """What the columns of a product file are called and how its rows are split."""
 
     text: list[str] = Field(
@@ -61,7 +57,7 @@ class DataSettings(_Section):
         return features.field_names(self.text)
 
 
-class EncoderSettings(_Section):
+class EncoderSettings(Section):
     """Which BERT, how much of its input and how much of it is trained."""
 
     name: str = Field(
@@ -78,7 +74,7 @@ class EncoderSettings(_Section):
     )
 
 
-class HeadSettings(_Section):
+class HeadSettings(Section):
     """What stands on the encoder."""
 
     hidden: int = Field(0, ge=0, description="width of an MLP before the last layer; 0 for none")
@@ -86,7 +82,7 @@ class HeadSettings(_Section):
     probe: bool = Field(True, description="start from a linear probe")
 
 
-class WideSettings(_Section):
+class WideSettings(Section):
     """The branch of n-grams beside BERT."""
 
     enabled: bool = Field(True, description="whether there is one")
@@ -99,7 +95,7 @@ class WideSettings(_Section):
     strength: float = Field(3.0, gt=0.0, description="C of its linear SVM; less is smoother")
 
 
-class TrainingSettings(_Section):
+class TrainingSettings(Section):
     """How the encoder is fine-tuned."""
 
     epochs: Union[Literal["auto"], Count] = Field(
@@ -138,14 +134,14 @@ class TrainingSettings(_Section):
     )
 
 
-class EvaluationSettings(_Section):
+class EvaluationSettings(Section):
     """What a model must reach on test rows to be pushed."""
 
     min_accuracy: float = Field(0.5, ge=0.0, le=1.0, description="lowest accuracy that is pushed")
     min_macro_f1: float = Field(0.3, ge=0.0, le=1.0, description="lowest macro-F1 that is pushed")
 
 
-class PushSettings(_Section):
+class PushSettings(Section):
     """The model that is served."""
 
     model_name: str = Field(
@@ -154,7 +150,7 @@ class PushSettings(_Section):
     top_k: Count = Field(5, description="categories that an answer holds")
 
 
-class PipelineSettings(_Section):
+class PipelineSettings(Section):
     """How the pipeline runs."""
 
     beam_args: list[str] = Field(
@@ -162,7 +158,7 @@ class PipelineSettings(_Section):
     )
 
 
-class Settings(_Section):
+class Settings(Section):
     """Every setting of a run, by section."""
 
     data: DataSettings = Field(default_factory=DataSettings)
@@ -170,6 +166,7 @@ class Settings(_Section):
     head: HeadSettings = Field(default_factory=HeadSettings)
     wide: WideSettings = Field(default_factory=WideSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    tuning: TuningSettings = Field(default_factory=TuningSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     push: PushSettings = Field(default_factory=PushSettings)
     pipeline: PipelineSettings = Field(default_factory=PipelineSettings)
@@ -215,11 +212,50 @@ class Settings(_Section):
             faults = "\n".join(f"  {_describe(fault)}" for fault in error.errors())
             raise SettingsError(f"{source} cannot be used:\n{faults}") from None
 
+    def with_values(self, values: Mapping[str, Any]) -> Settings:
+        """Returns a copy with some settings changed.
+
+        Args:
+          values: by name, such as `training.epochs`.
+
+        Returns:
+          The validated settings.
+
+        Raises:
+          SettingsError: a name is unknown or a value does not fit.
+
+        Example:
+          >>> Settings().with_values({"training.epochs": 3}).training.epochs
+          3
+        """
+        changed = self.model_dump(mode="json")
+        for name, value in values.items():
+            section, _, key = name.partition(".")
+            changed.setdefault(section, {})[key] = value
+        return Settings.parse(changed)
+
+    @pydantic.model_validator(mode="after")
+    def _space_fits(self) -> Settings:
+        """Every value that a search may try must be one that the setting can have."""
+        for name, tried in self.tuning.space.dimensions():
+            section, _, key = name.partition(".")
+            values = [tried.min, tried.max] if isinstance(tried, Range) else list(tried)
+            for value in [] if tried == "auto" else values:
+                _check_value(type(getattr(self, section)), key, value)
+        return self
+
     def to_yaml(self) -> str:
         """Returns all settings, defaults included, as YAML that `load` reads back."""
         return yaml.safe_dump(
             self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
         )
+
+
+def _check_value(section: type[Section], key: str, value: Any) -> None:
+    try:
+        section.model_validate({key: value})
+    except pydantic.ValidationError as error:
+        raise ValueError(f"tuning tries {value!r} for {key}: {error.errors()[0]['msg']}") from None
 
 
 # Single settings that are text; what is typed for them is not read as YAML.

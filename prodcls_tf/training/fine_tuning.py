@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Optional, Union
 
@@ -38,6 +39,7 @@ def fine_tune(
     val_states: Optional[tf.RaggedTensor] = None,
     log_dir: Optional[Path] = None,
     checkpoint_dir: Optional[Path] = None,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
     """Trains a deep branch and leaves it with the weights of its best epoch.
 
@@ -50,6 +52,7 @@ def fine_tune(
       val_states: the same of the validation rows.
       log_dir: where TensorBoard's logs go; None for none.
       checkpoint_dir: where to keep checkpoints; a killed training goes on from them.
+      callbacks: others that watch the training; called last.
 
     Returns:
       One dict an epoch: loss, accuracy, macro_f1, and the same with `val_` before them.
@@ -68,12 +71,12 @@ def fine_tune(
         checkpoints.set_model(branch)
         checkpoints.on_train_end()
         return checkpoints.history
-    callbacks: list[tf.keras.callbacks.Callback] = [
+    watching: list[tf.keras.callbacks.Callback] = [
         checkpoints,
         ProgressReport(epochs, steps),
     ]
     if log_dir is not None:
-        callbacks.append(
+        watching.append(
             tf.keras.callbacks.TensorBoard(str(log_dir), write_graph=False, update_freq=20)
         )
     branch.fit(
@@ -88,7 +91,7 @@ def fine_tune(
         epochs=epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
-        callbacks=callbacks,
+        callbacks=[*watching, *callbacks],
         verbose=0,
     )
     return checkpoints.history

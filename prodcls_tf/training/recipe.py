@@ -62,6 +62,7 @@ def train(
     log_dir: Optional[Path] = None,
     checkpoint_dir: Optional[Path] = None,
     strategy: Optional[tf.distribute.Strategy] = None,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> Trained:
     """Trains a classifier.
 
@@ -78,6 +79,7 @@ def train(
       log_dir: where TensorBoard's logs go.
       checkpoint_dir: where a killed training goes on from.
       strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
+      callbacks: others that watch fine-tuning.
 
     Returns:
       The model and its figures.
@@ -100,6 +102,7 @@ def train(
             val_states=states.get("val"),
             log_dir=log_dir,
             checkpoint_dir=checkpoint_dir,
+            callbacks=callbacks,
         )
         weights = branch.get_weights()
     # Built anew outside of the scopes: the model that is kept computes in float32 on any device.

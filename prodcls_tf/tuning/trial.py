@@ -1,0 +1,157 @@
+"""One trial of a search, a process of its own: what it takes of memory goes with it.
+
+    python -m prodcls_tf.tuning.trial FOLDER
+
+Reads FOLDER/job.json and writes FOLDER/result.json, in one stroke. stdout carries its progress, a
+line of JSON each; a search that is gone leaves it nobody to tell, which ends it, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, Literal, Optional
+
+import pydantic
+
+from prodcls_tf import progress
+from prodcls_tf.errors import ProdclsError
+from prodcls_tf.settings import Settings
+
+JOB, RESULT, LOG = "job.json", "result.json", "trial.log"
+
+# The figure of an epoch that goes with an objective; epochs have no others.
+_OF_EPOCH = {"accuracy": "val_accuracy"}
+_USUAL = "val_macro_f1"
+
+
+class Job(pydantic.BaseModel):
+    """What a trial is to do.
+
+    Attributes:
+      settings: all of them, as plain values.
+      rows: folder of the rows.
+      digest: of the rows.
+      logs: TensorBoard's folder for this trial.
+      number: of the trial, for people.
+      values: the settings that it tries, by name.
+      bars: what is to be reached by epoch, see `pruning.bars`.
+    """
+
+    settings: dict[str, Any]
+    rows: str
+    digest: str
+    logs: str
+    number: str
+    values: dict[str, Any]
+    bars: list[float] = []
+
+    def same_as(self, other: Job) -> bool:
+        """Whether the result of the other job is one of this."""
+        return (self.settings, self.digest) == (other.settings, other.digest)
+
+
+class Result(pydantic.BaseModel):
+    """What a trial came to.
+
+    Attributes:
+      status: `finished`, `pruned` (stopped early), or `failed`.
+      metrics: of the validation rows; empty if it failed.
+      curve: the figure that pruning goes by, after each epoch.
+      seconds: that it took.
+      reason: why it failed, or where it was stopped.
+    """
+
+    status: Literal["finished", "pruned", "failed"]
+    metrics: dict[str, float] = {}
+    curve: list[float] = []
+    seconds: float = 0.0
+    reason: str = ""
+
+    @classmethod
+    def read(cls, folder: Path) -> Optional[Result]:
+        """Returns a trial's result; None if it has none, or one that cannot be read."""
+        try:
+            return cls.model_validate_json((folder / RESULT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Writes it, in one stroke."""
+        part = folder / f"{RESULT}.part"
+        part.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        part.replace(folder / RESULT)
+
+
+def main(folder: Path) -> int:
+    """Runs a trial.
+
+    Args:
+      folder: with its job.
+
+    Returns:
+      The exit code; a trial that failed for a reason has done its duty.
+    """
+    job = Job.model_validate_json((folder / JOB).read_text(encoding="utf-8"))
+    began = time.monotonic()
+    with progress.listening(_tell):
+        try:
+            result = _train(job)
+        except BrokenPipeError:
+            os._exit(1)  # nobody waits for a result
+        except Exception as error:
+            result = Result(status="failed", reason=_reason(error))
+    result.seconds = round(time.monotonic() - began, 1)
+    result.write(folder)
+    return 0
+
+
+def _train(job: Job) -> Result:
+    # Here, so that a job that cannot be read is told at once.
+    from prodcls_tf.classifier import ProductClassifier
+    from prodcls_tf.tuning.pruning import StopBelow
+    from prodcls_tf.tuning.rows import read_rows
+    from prodcls_tf.tuning.watching import write_trial
+
+    settings = Settings.parse(job.settings)
+    monitor = _OF_EPOCH.get(settings.tuning.objective, _USUAL)
+    stopping = StopBelow(monitor, job.bars)
+    train, val = read_rows(Path(job.rows))
+    trained = ProductClassifier(settings).fit(train, val, log_dir=job.logs, callbacks=[stopping])
+    metrics = {
+        name: float(value)
+        for name, value in trained.metrics["val"].headline().items()
+        if name != "rows"
+    }
+    write_trial(Path(job.logs), job.number, job.values, metrics)
+    stopped = stopping.stopped
+    return Result(
+        status="finished" if stopped is None else "pruned",
+        metrics=metrics,
+        curve=[epoch[monitor] for epoch in trained.history],
+        reason="" if stopped is None else f"behind the median after {stopped} epochs",
+    )
+
+
+def _reason(error: Exception) -> str:
+    import tensorflow as tf
+
+    if isinstance(error, ProdclsError):
+        return str(error)
+    first = (str(error).strip().splitlines() or [""])[0]
+    if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
+        return f"Out of memory: {first}"
+    return f"{type(error).__name__}: {first}"
+
+
+def _tell(event: progress.Event) -> None:
+    told = {"task": event.task, "done": event.done, "total": event.total, "detail": event.detail}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
