@@ -338,6 +338,7 @@ def test_inch_mark_that_leaves_a_quoted_field_open_is_refused(write):
         (gzip.compress(b"title"), "looks like gzip"),
         (b"PK\x03\x04\x8b\xff", "looks like a workbook"),
     ],
+    ids=["gzip", "workbook"],
 )
 def test_packed_file_under_a_plain_name_is_refused_for_what_it_is(write, content, remedy):
     assert remedy in refusal(write("a.csv", content))

@@ -117,7 +117,9 @@ def test_gzip_is_unpacked(http):
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"x" * 100)[:-9]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(b"x" * 100)[:-9]], ids=["other", "cut"]
+)
 def test_gzip_that_is_none_is_refused(http, content):
     answer = http.post(f"{MODEL}:predict", content=content, headers={"content-encoding": "gzip"})
     assert answer.status_code == 400
