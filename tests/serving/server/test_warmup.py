@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -90,15 +86,6 @@ def test_requests_of_every_kind_are_asked_of_this_version(servable, text, runs):
     write(servable, log(text), log(text))
     warm_up(servable)
     assert servable.runs == 2 * runs
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
-def test_no_thread_of_the_server_keeps_the_low_priority_of_a_load(servable):
-    write(servable, log(PREDICT))
-    warm_up(servable)
-    usual = os.getpriority(os.PRIO_PROCESS, os.getpid())
-    threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
-    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {usual}
 
 
 def test_what_an_export_writes_can_be_replayed(servable, caplog):
