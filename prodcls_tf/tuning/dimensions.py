@@ -52,7 +52,7 @@ def hyperparameters(settings: Settings, width: int) -> keras_tuner.HyperParamete
 def rate_range(width: int) -> Range:
     """The learning rates that `auto` tries: 1e-5 to 5e-5 for a width of 768, more for less.
 
-    Those of BERT's authors (Devlin et al. 2019, appendix A.3), from a third of the smallest on.
+    BERT's authors took 2e-5 to 5e-5 (Devlin et al. 2019, appendix A.3).
 
     Example:
       >>> rate_range(768)

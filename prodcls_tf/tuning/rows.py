@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,42 +12,62 @@ import pandas as pd
 from prodcls_tf.data.table import Rows, labelled_columns
 from prodcls_tf.settings import Settings
 
-TRAIN, VAL = "train.parquet", "val.parquet"
+_TRAIN, _VAL = "train.parquet", "val.parquet"
 
 
-def write_rows(folder: Path, settings: Settings, train: Rows, val: Rows) -> str:
-    """Writes the rows that all trials learn from and are measured on.
+@dataclass(frozen=True)
+class SearchRows:
+    """The rows that all trials learn from and are measured on.
 
-    Args:
-      folder: made if missing.
-      settings: say which columns count, and how many rows a trial may have.
+    Attributes:
       train: labelled rows to learn from.
       val: labelled rows to measure.
-
-    Returns:
-      A digest of the rows.
-
-    Raises:
-      InputError: a column is missing, or a row has no category.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    learned, measured = _table(settings, train), _table(settings, val)
-    if 0 < settings.tuning.rows < len(learned):
-        chosen = np.random.default_rng(settings.tuning.seed).permutation(len(learned))
-        learned = learned.iloc[np.sort(chosen[: settings.tuning.rows])]
-        known = set(learned[settings.data.label])
-        measured = measured[measured[settings.data.label].isin(known)]
-    digest = hashlib.sha256()
-    for name, table in ((TRAIN, learned), (VAL, measured)):
-        table.to_parquet(folder / name, index=False)
-        for column in table:
-            digest.update("\0".join([str(column), *table[column]]).encode("utf-8"))
-    return digest.hexdigest()
 
+    train: pd.DataFrame
+    val: pd.DataFrame
 
-def read_rows(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns the rows to learn from and to measure, as `write_rows` left them."""
-    return pd.read_parquet(folder / TRAIN), pd.read_parquet(folder / VAL)
+    @classmethod
+    def choose(cls, settings: Settings, train: Rows, val: Rows) -> SearchRows:
+        """Takes the columns that count, and no more rows than a trial may have.
+
+        Args:
+          settings: say which columns and how many rows.
+          train: labelled rows to learn from.
+          val: labelled rows to measure; those of a category that no row is left of are left out.
+
+        Returns:
+          The rows.
+
+        Raises:
+          InputError: a column is missing, or a row has no category.
+        """
+        learned, measured = _table(settings, train), _table(settings, val)
+        if 0 < settings.tuning.rows < len(learned):
+            chosen = np.random.default_rng(settings.tuning.seed).permutation(len(learned))
+            learned = learned.iloc[np.sort(chosen[: settings.tuning.rows])]
+            known = set(learned[settings.data.label])
+            measured = measured[measured[settings.data.label].isin(known)]
+        return cls(learned, measured)
+
+    @classmethod
+    def read(cls, folder: Path) -> SearchRows:
+        """Returns the rows that `write` left in a folder."""
+        return cls(pd.read_parquet(folder / _TRAIN), pd.read_parquet(folder / _VAL))
+
+    def write(self, folder: Path) -> None:
+        """Writes the rows to a folder, which is made if missing."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.train.to_parquet(folder / _TRAIN, index=False)
+        self.val.to_parquet(folder / _VAL, index=False)
+
+    def digest(self) -> str:
+        """Returns a digest of all rows."""
+        digest = hashlib.sha256()
+        for table in (self.train, self.val):
+            for column in table:
+                digest.update("\0".join([str(column), *table[column], ""]).encode("utf-8"))
+        return digest.hexdigest()
 
 
 def _table(settings: Settings, rows: Rows) -> pd.DataFrame:

@@ -14,12 +14,10 @@ from prodcls_tf.data.table import Rows
 from prodcls_tf.errors import OutputError, TrainingError
 from prodcls_tf.model.encoder import encoder_folder
 from prodcls_tf.settings import Settings
-from prodcls_tf.tuning.rows import write_rows
-from prodcls_tf.tuning.trials import DEFAULTS, Trials, Tried
+from prodcls_tf.tuning.rows import SearchRows
+from prodcls_tf.tuning.trials import DEFAULTS, OutOfTimeError, Trials, Tried
 from prodcls_tf.tuning.tuner import ProductTuner
 from prodcls_tf.tuning.watching import write_experiment
-
-_METRICS = ("macro_f1", "accuracy", "weighted_f1", "top3_accuracy")
 
 
 @dataclass(frozen=True)
@@ -37,68 +35,66 @@ class Search:
     objective: str = "macro_f1"
 
 
-def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path) -> ProductTuner:
-    """Makes a search ready to run, and runs the settings as they are, which all others must beat.
-
-    Args:
-      settings: with the search's own in `tuning`.
-      train: labelled rows to learn from.
-      val: labelled rows that trials are measured on.
-      folder: where the search keeps its state; one that was killed goes on from there.
-      logs: TensorBoard's folder.
-
-    Returns:
-      The tuner; its `search()` runs the trials.
-
-    Raises:
-      ProdclsError: rows or settings cannot be used, or the settings as they are cannot be trained.
-    """
-    width = _width(settings)
-    try:
-        digest = write_rows(folder / "rows", settings, train, val)
-        logs.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"A search needs a folder that can be written. Received {folder}: {error}. Name "
-            "another one."
-        ) from None
-    trials = Trials(folder, logs, settings, digest)
-    project = folder / f"oracle-{_identity(settings, digest)}"
-    tuner = _tuner(settings, trials, project, width)
-    write_experiment(logs, [name for name, _ in settings.tuning.space.dimensions()], _METRICS)
-    before = trials.run(DEFAULTS, {}, settings.tuning.max_minutes * 60)
-    if before.status == "failed":
-        raise TrainingError(
-            "The settings as they are must be ones that can be trained. Received from their "
-            f"trial: {before.reason}"
-        )
-    return tuner
-
-
 def search(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path) -> Search:
     """Searches for better settings.
 
+    The settings as they are come first: all others must beat them.
+
     Args:
       settings: with the search's own in `tuning`.
       train: labelled rows to learn from.
       val: labelled rows that trials are measured on.
-      folder: where the search keeps its state; one that was killed goes on from there.
-      logs: TensorBoard's folder.
+      folder: where searches keep their state, each in a folder of its own; one that was killed goes
+        on from there.
+      logs: TensorBoard's folder; each search gets one in it.
 
     Returns:
       The best settings, and every trial.
 
     Raises:
-      ProdclsError: rows or settings cannot be used, or trials fail one after the other.
+      ProdclsError: rows or settings cannot be used, the folder cannot be written, or trials fail
+        one after the other.
 
     Example:
       >>> settings = Settings.load(overrides=["tuning.trials=10"])
       >>> found = search(settings, train, val, Path("search"), Path("logs"))  # doctest: +SKIP
       >>> better = settings.with_values(found.best)  # doctest: +SKIP
     """
-    tuner = prepare(settings, train, val, folder, logs)
+    width, rows = _width(settings), SearchRows.choose(settings, train, val)
+    name = _name(settings, rows)
+    folder, logs = folder / name, logs / name
+    trials = Trials(folder, logs, settings)
+    try:
+        rows.write(folder / "rows")
+        if not logs.exists():
+            logs.mkdir(parents=True)
+            write_experiment(logs, dict(settings.tuning.space.dimensions()))
+    except OSError as error:
+        raise OutputError(
+            f"A search needs folders that can be written. Received {folder} and {logs}: {error}. "
+            "Name others."
+        ) from None
+    tuner = _tuner(settings, trials, folder / "oracle", width)
+    _run_defaults(trials, settings)
     tuner.search()
     return Search(tuner.best_values(), tuner.tried(), settings.tuning.objective)
+
+
+def _run_defaults(trials: Trials, settings: Settings) -> None:
+    minutes = settings.tuning.max_minutes
+    try:
+        result = trials.run(DEFAULTS, {}, minutes * 60)
+    except OutOfTimeError:
+        raise TrainingError(
+            "A search has time for the settings as they are, and for more. Received "
+            f"tuning.max_minutes of {minutes:g}, in which not even their trial ended. Give more "
+            "minutes, or fewer tuning.rows."
+        ) from None
+    if result.status == "failed":
+        raise TrainingError(
+            "The settings as they are must be ones that can be trained. Received from their "
+            f"trial: {result.reason}"
+        )
 
 
 def _tuner(settings: Settings, trials: Trials, project: Path, width: int) -> ProductTuner:
@@ -111,15 +107,14 @@ def _tuner(settings: Settings, trials: Trials, project: Path, width: int) -> Pro
         return ProductTuner(settings, trials, project, width)
 
 
-def _identity(settings: Settings, digest: str) -> str:
+def _name(settings: Settings, rows: SearchRows) -> str:
     """What makes a search this one: another choice of values, or other results."""
-    tuning = settings.tuning.model_dump(
-        mode="json", include={"algorithm", "objective", "seed", "space"}
-    )
+    # With more trials, or more time, a search goes on.
+    tuning = settings.tuning.model_dump(mode="json", exclude={"trials", "max_minutes"})
     rest = settings.model_dump(
         mode="json", exclude={"tuning": True, "evaluation": True, "pipeline": True, "push": True}
     )
-    text = json.dumps([tuning, rest, digest], sort_keys=True)
+    text = json.dumps([tuning, rest, rows.digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -112,7 +112,9 @@ class TuningSettings(Section):
     algorithm: Literal["bayesian", "random", "hyperband"] = Field(
         "bayesian", description="how the next values are chosen"
     )
-    trials: Count = Field(20, description="trainings, at most, beside that of the defaults")
+    trials: Count = Field(
+        20, description="trainings, at most, beside that of the settings as they are"
+    )
     max_minutes: float = Field(
         60.0, gt=0.0, description="after which the search ends; a trial under way is given up"
     )

@@ -34,7 +34,6 @@ class Job(pydantic.BaseModel):
     Attributes:
       settings: all of them, as plain values.
       rows: folder of the rows.
-      digest: of the rows.
       logs: TensorBoard's folder for this trial.
       number: of the trial, for people.
       values: the settings that it tries, by name.
@@ -43,15 +42,10 @@ class Job(pydantic.BaseModel):
 
     settings: dict[str, Any]
     rows: str
-    digest: str
     logs: str
     number: str
     values: dict[str, Any]
     bars: list[float] = []
-
-    def same_as(self, other: Job) -> bool:
-        """Whether the result of the other job is one of this."""
-        return (self.settings, self.digest) == (other.settings, other.digest)
 
 
 class Result(pydantic.BaseModel):
@@ -113,14 +107,16 @@ def _train(job: Job) -> Result:
     # Here, so that a job that cannot be read is told at once.
     from prodcls_tf.classifier import ProductClassifier
     from prodcls_tf.tuning.pruning import StopBelow
-    from prodcls_tf.tuning.rows import read_rows
+    from prodcls_tf.tuning.rows import SearchRows
     from prodcls_tf.tuning.watching import write_trial
 
     settings = Settings.parse(job.settings)
     monitor = _OF_EPOCH.get(settings.tuning.objective, _USUAL)
     stopping = StopBelow(monitor, job.bars)
-    train, val = read_rows(Path(job.rows))
-    trained = ProductClassifier(settings).fit(train, val, log_dir=job.logs, callbacks=[stopping])
+    rows = SearchRows.read(Path(job.rows))
+    trained = ProductClassifier(settings).fit(
+        rows.train, rows.val, log_dir=job.logs, callbacks=[stopping]
+    )
     metrics = {
         name: float(value)
         for name, value in trained.metrics["val"].headline().items()

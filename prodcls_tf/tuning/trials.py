@@ -9,15 +9,16 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from prodcls_tf.errors import OutputError
 from prodcls_tf.progress import report
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.pruning import bars
-from prodcls_tf.tuning.space import TuningSettings
 from prodcls_tf.tuning.trial import JOB, LOG, Job, Result
 
 # The trial of the settings as they are; the others bear numbers.
@@ -50,23 +51,17 @@ class Trials:
       folder: of the search; holds `rows/`, and gets `trials/`.
       logs: TensorBoard's folder of the search; a trial's logs go below it.
       settings: from which a trial departs by its values.
-      digest: of the rows.
 
     Example:
-      >>> trials = Trials(folder, logs, settings, digest)  # doctest: +SKIP
+      >>> trials = Trials(folder, logs, settings)  # doctest: +SKIP
       >>> trials.run("07", {"training.epochs": 3}, seconds=600).status  # doctest: +SKIP
       'finished'
     """
 
-    def __init__(self, folder: Path, logs: Path, settings: Settings, digest: str) -> None:
-        self._folder, self._logs, self._digest = folder, logs, digest
+    def __init__(self, folder: Path, logs: Path, settings: Settings) -> None:
+        self._folder, self._logs = folder, logs
         self._prune = settings.tuning.prune
-        # What a trial does not depend on must not keep its result from being used again.
-        tuning = TuningSettings(objective=settings.tuning.objective)
-        rest = {"evaluation", "pipeline", "push"}
-        self._settings = Settings.parse(
-            {**settings.model_dump(mode="json", exclude=rest), "tuning": tuning.model_dump()}
-        )
+        self._settings = settings
 
     def run(self, number: str, values: Mapping[str, Any], seconds: float) -> Result:
         """Runs a trial, or takes its result where there is one.
@@ -84,18 +79,27 @@ class Trials:
           OutputError: its folder cannot be written.
         """
         folder = self._folder / "trials" / number
-        job = self._job(number, values)
         known = Result.read(folder)
-        if known is not None and _job(folder).same_as(job):
+        # A failure may have had a cause that is gone.
+        if known is not None and known.status != "failed" and self.values(number) == values:
             return known
         for old in (folder, self._logs / number):
             shutil.rmtree(old, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / JOB).write_text(job.model_dump_json(indent=1), encoding="utf-8")
+        job = self._job(number, values).model_dump_json(indent=1)
+        try:
+            folder.mkdir(parents=True)
+            (folder / JOB).write_text(job, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"A search needs a folder that can be written. Received {folder}: {error}. Check "
+                "permissions and free space, or name another one."
+            ) from None
+        began = time.monotonic()
         code = _run(folder, f"trial {number}", seconds)
         result = Result.read(folder)
         if result is None:
-            result = Result(status="failed", reason=_end(code, folder))
+            took = round(time.monotonic() - began, 1)
+            result = Result(status="failed", reason=_end(code, folder), seconds=took)
             result.write(folder)
         return result
 
@@ -117,7 +121,8 @@ class Trials:
 
     def values(self, number: str) -> dict[str, Any]:
         """Returns what a trial tried."""
-        return _job(self._folder / "trials" / number).values
+        job = self._folder / "trials" / number / JOB
+        return Job.model_validate_json(job.read_text(encoding="utf-8")).values
 
     def _job(self, number: str, values: Mapping[str, Any]) -> Job:
         others = [
@@ -128,16 +133,11 @@ class Trials:
         return Job(
             settings=self._settings.with_values(values).model_dump(mode="json"),
             rows=str(self._folder / "rows"),
-            digest=self._digest,
             logs=str(self._logs / number),
             number=number,
             values=dict(values),
             bars=bars(others) if self._prune and number != DEFAULTS else [],
         )
-
-
-def _job(folder: Path) -> Job:
-    return Job.model_validate_json((folder / JOB).read_text(encoding="utf-8"))
 
 
 def _run(folder: Path, called: str, seconds: float) -> int:

@@ -111,7 +111,7 @@ class ProductTuner(BaseTuner):
 
     def tried(self) -> list[Tried]:
         """Returns the trials of this search, the settings as they are first."""
-        numbers = [DEFAULTS, *sorted(self.oracle.trials)]
+        numbers = [DEFAULTS, *self.oracle.start_order]
         results = self._trials.results()
         return [
             Tried(number, self._trials.values(number), results[number])

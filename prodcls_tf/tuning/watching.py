@@ -9,19 +9,20 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
+_METRICS = ("macro_f1", "accuracy", "weighted_f1", "top3_accuracy")
 
-def write_experiment(folder: Path, names: Iterable[str], metrics: Iterable[str]) -> None:
+
+def write_experiment(folder: Path, names: Iterable[str]) -> None:
     """Says which settings are tried and which figures are shown; once a search.
 
     Args:
       folder: above those of the trials.
       names: of the settings.
-      metrics: names of the figures, as `write_trial` gets them.
     """
     with tf.summary.create_file_writer(str(folder)).as_default():
         api.hparams_config(
             hparams=[api.HParam(name) for name in names],
-            metrics=[api.Metric(_tag(name), display_name=name) for name in metrics],
+            metrics=[api.Metric(_tag(name), display_name=name) for name in _METRICS],
         )
 
 

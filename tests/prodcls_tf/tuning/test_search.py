@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from prodcls_tf.errors import InputError, TrainingError
+from prodcls_tf.errors import InputError, OutputError, TrainingError
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.search import Search, search
 from prodcls_tf.tuning.trials import DEFAULTS, OutOfTimeError, Trials
@@ -34,8 +34,13 @@ def run(settings: Settings, folder: Path) -> Search:
     return search(settings, TRAIN, VAL, folder / "state", folder / "logs")
 
 
+def home(folder: Path) -> Path:
+    (only,) = (folder / "state").iterdir()
+    return only
+
+
 def written(folder: Path) -> dict[str, int]:
-    results = (folder / "state/trials").glob("*/result.json")
+    results = (home(folder) / "trials").glob("*/result.json")
     return {path.parent.name: path.stat().st_mtime_ns for path in results}
 
 
@@ -66,7 +71,7 @@ def test_the_best_is_better_than_the_settings_as_they_are_or_none(found):
 
 def test_hparams_are_in_the_logs_of_every_trial(found, folder):
     for tried in found.trials:
-        events = EventAccumulator(str(folder / "logs" / tried.number))
+        events = EventAccumulator(str(folder / "logs" / home(folder).name / tried.number))
         events.Reload()
         assert events.PluginTagToContent("hparams")
         assert "trial/macro_f1" in events.Tags()["tensors"]
@@ -80,32 +85,75 @@ def test_a_second_search_trains_nothing_anew(found, settings, folder):
 
 def test_a_search_whose_state_was_torn_by_a_kill_keeps_the_finished_trials(found, settings, folder):
     before = written(folder)
-    (state,) = (folder / "state").glob("oracle-*")
-    (state / "oracle.json").write_text('{"ongoing_tri', encoding="utf-8")
+    (home(folder) / "oracle/oracle.json").write_text('{"ongoing_tri', encoding="utf-8")
     assert run(settings, folder) == found
     assert written(folder) == before
 
 
 def test_the_same_seed_tries_the_same_values(found, settings, folder):
-    (state,) = (folder / "state").glob("oracle-*")
-    shutil.rmtree(state)
+    shutil.rmtree(home(folder) / "oracle")
     again = run(settings, folder)
     assert [tried.values for tried in again.trials] == [tried.values for tried in found.trials]
 
 
-def test_a_trial_that_fails_says_why(found, settings, folder):
+@pytest.fixture
+def trials(found, settings, folder, tmp_path) -> Trials:
+    """Trials on the same rows, apart from those of the search."""
+    shutil.copytree(home(folder) / "rows", tmp_path / "rows")
+    return Trials(tmp_path, tmp_path / "logs", settings)
+
+
+def test_a_trial_that_fails_says_why_and_is_tried_again(trials):
     hot = {"training.learning_rate": 1e30, "training.clip_norm": 0.0, "training.epochs": 2}
-    trials = Trials(folder / "state", folder / "logs", settings, digest="other rows")
     result = trials.run("7", hot, seconds=300)
     assert result.status == "failed"
     assert "The loss must stay a finite number" in result.reason
+    with pytest.raises(OutOfTimeError):
+        trials.run("7", hot, seconds=0.5)
 
 
-def test_a_trial_is_stopped_when_its_time_is_over(found, settings, folder):
-    trials = Trials(folder / "state", folder / "logs", settings, digest="other rows")
+def test_a_trial_that_is_stopped_leaves_nothing(trials):
     with pytest.raises(OutOfTimeError):
         trials.run("8", {}, seconds=0.5)
-    assert "8" not in trials.results()
+    assert trials.results() == {}
+
+
+def test_a_process_that_ends_without_a_word_has_failed(trials, tmp_path):
+    shutil.rmtree(tmp_path / "rows")
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "rows").write_text("no folder", encoding="utf-8")
+    result = trials.run("9", {}, seconds=300)
+    assert result.status == "failed"
+    assert result.seconds > 0
+
+
+def test_a_search_without_time_for_the_settings_as_they_are_is_refused(settings, tmp_path):
+    tuning = settings.tuning.model_copy(update={"max_minutes": 0.01})
+    with pytest.raises(TrainingError, match="tuning.max_minutes of 0.01"):
+        run(settings.model_copy(update={"tuning": tuning}), tmp_path)
+
+
+def test_another_seed_is_another_search_with_results_of_its_own(found, settings, folder, tmp_path):
+    shutil.copytree(folder / "state", tmp_path / "state")
+    tuning = settings.tuning.model_copy(update={"seed": 5, "max_minutes": 0.01})
+    with pytest.raises(TrainingError, match="not even their trial ended"):
+        run(settings.model_copy(update={"tuning": tuning}), tmp_path)
+    assert len(list((tmp_path / "state").iterdir())) == 2
+
+
+def test_more_trials_go_on_with_a_search(found, settings, folder, tmp_path):
+    for part in ("state", "logs"):
+        shutil.copytree(folder / part, tmp_path / part)
+    tuning = settings.tuning.model_copy(update={"trials": 3})
+    more = run(settings.model_copy(update={"tuning": tuning}), tmp_path)
+    assert [tried.number for tried in more.trials] == [DEFAULTS, "0", "1", "2"]
+    assert more.trials[:3] == found.trials
+
+
+def test_a_folder_that_cannot_be_written_is_refused(settings, tmp_path):
+    (tmp_path / "state").write_text("a file", encoding="utf-8")
+    with pytest.raises(OutputError, match="folders that can be written"):
+        run(settings, tmp_path)
 
 
 def test_settings_that_cannot_be_trained_are_refused(settings, tmp_path):
