@@ -180,3 +180,11 @@ LONG = ("training.epochs=12", "training.patience=12")
 def resumed(shop: Shop, killed: list[str]) -> Run:
     """The killed run again."""
     return run_in(shop, *LONG)
+
+
+@pytest.fixture
+def copied(shop: Shop, resumed: Run, tmp_path: Path) -> Path:
+    """The output folder of all runs, at another place."""
+    out = tmp_path / "runs" / "copied"
+    shutil.copytree(shop.out, out)
+    return out

@@ -259,14 +259,6 @@ os._exit(9)
 """
 
 
-@pytest.fixture
-def copied(shop: Shop, resumed: Run, tmp_path: Path) -> Path:
-    """The output folder of all runs, at another place."""
-    out = tmp_path / "runs" / "copied"
-    shutil.copytree(shop.out, out)
-    return out
-
-
 def test_history_has_each_model_newest_first(
     shop: Shop, first: Run, retrained: Run, resumed: Run
 ) -> None:
