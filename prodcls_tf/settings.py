@@ -138,6 +138,17 @@ class TrainingSettings(_Section):
     )
 
 
+class TensorBoardSettings(_Section):
+    """What a training writes for TensorBoard beside its curves; the model does not depend on it."""
+
+    embeddings: bool = Field(
+        True, description="write vectors of validation rows for the projector, with their titles"
+    )
+    profile_steps: int = Field(
+        0, ge=0, le=100, description="steps of training that are profiled; 0 for none"
+    )
+
+
 class EvaluationSettings(_Section):
     """What a model must reach on test rows to be pushed."""
 
@@ -170,6 +181,7 @@ class Settings(_Section):
     head: HeadSettings = Field(default_factory=HeadSettings)
     wide: WideSettings = Field(default_factory=WideSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    tensorboard: TensorBoardSettings = Field(default_factory=TensorBoardSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     push: PushSettings = Field(default_factory=PushSettings)
     pipeline: PipelineSettings = Field(default_factory=PipelineSettings)

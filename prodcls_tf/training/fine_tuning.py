@@ -20,8 +20,11 @@ from prodcls_tf.training.optimizer import (
     layerwise_multipliers,
     make_optimizer,
 )
+from prodcls_tf.training.step_curves import InputClock, StepCurves
 
 _INFERENCE_BATCH = 64
+
+_PROFILE_FROM = 10
 
 # What `auto` epochs come to: few rows are seen six times, many only as often as makes this many
 # steps, but no less than twice.
@@ -37,6 +40,7 @@ def fine_tune(
     train_states: Optional[tf.RaggedTensor] = None,
     val_states: Optional[tf.RaggedTensor] = None,
     log_dir: Optional[Path] = None,
+    profile_steps: int = 0,
     checkpoint_dir: Optional[Path] = None,
 ) -> list[dict[str, float]]:
     """Trains a deep branch and leaves it with the weights of its best epoch.
@@ -49,6 +53,7 @@ def fine_tune(
       train_states: frozen states of the training rows, see `FrozenPart`; None to start from ids.
       val_states: the same of the validation rows.
       log_dir: where TensorBoard's logs go; None for none.
+      profile_steps: steps whose profile goes there too, some way into the training; 0 for none.
       checkpoint_dir: where to keep checkpoints; a killed training goes on from them.
 
     Returns:
@@ -68,22 +73,30 @@ def fine_tune(
         checkpoints.set_model(branch)
         checkpoints.on_train_end()
         return checkpoints.history
+    batches = training_dataset(
+        train,
+        train_states,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        first_epoch=done,
+    )
     callbacks: list[tf.keras.callbacks.Callback] = [
         checkpoints,
         ProgressReport(epochs, steps),
     ]
     if log_dir is not None:
-        callbacks.append(
-            tf.keras.callbacks.TensorBoard(str(log_dir), write_graph=False, update_freq=20)
-        )
+        clock = InputClock()
+        batches = clock.around(batches)
+        profiled = _profiled_steps(profile_steps, steps * (epochs - done))
+        callbacks += [
+            # Any number will do for update_freq that is not `epoch`: it lets StepCurves write.
+            tf.keras.callbacks.TensorBoard(
+                str(log_dir), write_graph=False, update_freq=1, profile_batch=profiled
+            ),
+            StepCurves(len(train), steps, epochs, clock),
+        ]
     branch.fit(
-        training_dataset(
-            train,
-            train_states,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            first_epoch=done,
-        ),
+        batches,
         validation_data=inference_dataset(val, val_states, batch_size=_INFERENCE_BATCH),
         epochs=epochs,
         initial_epoch=done,
@@ -173,6 +186,15 @@ def _digest(
         digest.update(rows.input_ids.flat_values.numpy().tobytes())
         digest.update(rows.labels.tobytes())
     return digest.hexdigest()
+
+
+def _profiled_steps(wanted: int, steps: int) -> Union[int, tuple[int, int]]:
+    """The first and last step that Keras profiles, counted from 1; 0 for none."""
+    if not wanted:
+        return 0
+    # The first steps trace graphs and fill caches; a training that is too short has them all.
+    first = max(1, min(_PROFILE_FROM, steps - wanted + 1))
+    return first, min(first + wanted - 1, steps)
 
 
 def _finished(checkpoints: Checkpoints, done: int, epochs: int, patience: int) -> bool:
