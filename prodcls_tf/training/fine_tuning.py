@@ -87,11 +87,12 @@ def fine_tune(
     if log_dir is not None:
         clock = InputClock()
         batches = clock.around(batches)
-        profiled = _profiled_steps(profile_steps, steps * (epochs - done))
+        profiled = profiled_steps(profile_steps, steps * (epochs - done))
         callbacks += [
-            # Any number will do for update_freq that is not `epoch`: it lets StepCurves write.
+            # A number lets StepCurves write to its summaries, `epoch` would not; one that no step
+            # reaches keeps Keras from drawing curves of its own while it profiles.
             tf.keras.callbacks.TensorBoard(
-                str(log_dir), write_graph=False, update_freq=1, profile_batch=profiled
+                str(log_dir), write_graph=False, update_freq=2**62, profile_batch=profiled
             ),
             StepCurves(len(train), steps, epochs, clock),
         ]
@@ -175,6 +176,29 @@ def resolve_learning_rate(setting: Union[Literal["auto"], float], width: int) ->
     return min(5e-4, 2e-4 * (384 / width) ** 2)
 
 
+def profiled_steps(wanted: int, steps: int) -> Union[int, tuple[int, int]]:
+    """Chooses the steps that are profiled, as Keras's TensorBoard callback takes them.
+
+    The first steps trace graphs and fill caches, so the tenth is the first that is profiled; in a
+    shorter training it is an earlier one.
+
+    Args:
+      wanted: how many.
+      steps: steps that the training has.
+
+    Returns:
+      The first and last one, counted from 1; 0 for none.
+
+    Example:
+      >>> profiled_steps(3, steps=100), profiled_steps(3, steps=8), profiled_steps(0, steps=100)
+      ((10, 12), (6, 8), 0)
+    """
+    if not wanted:
+        return 0
+    first = max(1, min(_PROFILE_FROM, steps - wanted + 1))
+    return first, min(first + wanted - 1, steps)
+
+
 def _digest(
     branch: DeepBranch, train: EncodedExamples, val: EncodedExamples, settings: TrainingSettings
 ) -> str:
@@ -186,15 +210,6 @@ def _digest(
         digest.update(rows.input_ids.flat_values.numpy().tobytes())
         digest.update(rows.labels.tobytes())
     return digest.hexdigest()
-
-
-def _profiled_steps(wanted: int, steps: int) -> Union[int, tuple[int, int]]:
-    """The first and last step that Keras profiles, counted from 1; 0 for none."""
-    if not wanted:
-        return 0
-    # The first steps trace graphs and fill caches; a training that is too short has them all.
-    first = max(1, min(_PROFILE_FROM, steps - wanted + 1))
-    return first, min(first + wanted - 1, steps)
 
 
 def _finished(checkpoints: Checkpoints, done: int, epochs: int, patience: int) -> bool:

@@ -113,8 +113,8 @@ def make_optimizer(
     return optimizer
 
 
-def gradient_norm_of(optimizer: tf.keras.optimizers.Optimizer) -> tf.Variable:
-    """Finds the global norm of the gradients of an optimizer's last step.
+def gradient_norm_of(optimizer: tf.keras.optimizers.Optimizer) -> float:
+    """Reads the global norm of the gradients of an optimizer's last step; waits for that step.
 
     It is taken before clipping, after the gradients of all devices were summed and after the
     scale of the loss was taken off again (float16), so that it can be compared with
@@ -124,14 +124,15 @@ def gradient_norm_of(optimizer: tf.keras.optimizers.Optimizer) -> tf.Variable:
       optimizer: as `make_optimizer` built it, or wrapped by Keras for float16.
 
     Returns:
-      A float32 scalar; 0 before the first step.
+      The norm; 0 before the first step.
 
     Example:
       >>> optimizer = make_optimizer("sgd", schedule, weight_decay=0, clip_norm=1)  # doctest: +SKIP
-      >>> float(gradient_norm_of(optimizer))  # doctest: +SKIP
+      >>> gradient_norm_of(optimizer)  # doctest: +SKIP
       0.0
     """
-    return getattr(optimizer, "inner_optimizer", optimizer).gradient_norm
+    variable = getattr(optimizer, "inner_optimizer", optimizer).gradient_norm
+    return float(variable.read_value())
 
 
 def layerwise_multipliers(branch: DeepBranch, layer_decay: float, head: float) -> dict[str, float]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # More categories than this make a picture that nobody can read; the ones with most rows are shown.
 _MOST_CATEGORIES = 40
 
+# The share of so few rows says little.
+_FEW = 10
+
 _BLUE, _RED = "#3b6ea5", "#c44e52"
 
 
@@ -68,34 +71,30 @@ def calibration_picture(labels: np.ndarray, scores: np.ndarray) -> tf.Tensor:
       uint8 [height, width, 4].
     """
     found = Calibration.of(labels, scores)
-    figure = _figure(5.5, 6.0)
+    figure = _figure(4.4, 5.2)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     middles = (found.edges[1:] + found.edges[:-1]) / 2
-    width = found.edges[1] - found.edges[0]
+    width = 0.94 * (found.edges[1] - found.edges[0])
+    for bins, alpha, name in (
+        (found.rows >= _FEW, 1.0, "share that is right"),
+        ((found.rows > 0) & (found.rows < _FEW), 0.3, f"the same of under {_FEW} rows"),
+    ):
+        above.bar(middles[bins], found.accuracy[bins], width, color=_BLUE, alpha=alpha, label=name)
     filled = found.rows > 0
-    above.bar(
-        middles[filled],
-        found.accuracy[filled],
-        width * 0.94,
-        color=_BLUE,
-        label="share that is right",
-    )
+    above.plot(found.score[filled], found.accuracy[filled], "o", color=_RED, label="mean score")
     above.plot([0, 1], [0, 1], "--", color="0.4", linewidth=1, label="as it should be")
-    above.plot(
-        found.score[filled], found.accuracy[filled], "o", color=_RED, label="mean score of the bin"
-    )
     above.set_xlim(0, 1)
-    above.set_ylim(0, 1.03)
+    above.set_ylim(0, 1.05)
     above.set_ylabel("share that is right")
-    above.legend(loc="upper left", fontsize=8)
     above.set_title(
         f"best score against the truth, {len(labels):,} validation rows\n"
         f"expected calibration error {found.error:.3f}",
         fontsize=10,
     )
-    below.bar(middles, found.rows / len(labels), width * 0.94, color="0.6")
+    below.bar(middles, found.rows / len(labels), width, color="0.6")
     below.set_ylabel("share of rows")
     below.set_xlabel("score of the best category")
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return _pixels(figure)
 
 

@@ -61,7 +61,7 @@ class InputClock:
 
 
 class StepCurves(tf.keras.callbacks.Callback):
-    """Writes a point of each curve every 20 steps, and at an epoch's end.
+    """Writes a point of each curve every 20 steps, or at the end of an epoch with fewer.
 
     The curves, all over the number of steps done:
 
@@ -88,8 +88,7 @@ class StepCurves(tf.keras.callbacks.Callback):
         super().__init__()
         self._supports_tf_logs = True
         self._rows_a_step = rows / steps
-        self._steps = steps
-        self._every = max(_EVERY, steps * epochs // _MOST_POINTS)
+        self._every = min(steps, max(_EVERY, steps * epochs // _MOST_POINTS))
         self._clock = clock
         self._window: Optional[_Window] = None
         self._traced = False
@@ -104,12 +103,12 @@ class StepCurves(tf.keras.callbacks.Callback):
         if not self._traced:
             self._traced = True
             self._window = _Window(batch + 1, self._clock.seconds)
-        if (batch + 1) % self._every and batch + 1 < self._steps:
+        if (batch + 1) % self._every:
             return
         optimizer = self.model.optimizer
         # Read first: this waits for the steps that are under way, so that the time is theirs.
         figures = {
-            "gradient_norm": float(gradient_norm_of(optimizer)),
+            "gradient_norm": gradient_norm_of(optimizer),
             "loss": float((logs or {}).get("loss", 0.0)),
             "learning_rate": float(optimizer.learning_rate),
         }
