@@ -61,7 +61,7 @@ class Places:
 
 
 def trainer_settings(settings: Settings) -> str:
-    """The settings that a training depends on, as YAML; the others stay at their defaults.
+    """The settings that the Trainer step depends on, as YAML; the others stay at their defaults.
 
     Example:
       >>> strict = Settings.load(overrides=["evaluation.min_accuracy=0.9"])
@@ -73,3 +73,14 @@ def trainer_settings(settings: Settings) -> str:
         exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}, "tuning": True},
     )
     return yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
+
+
+def weights_settings(settings: Settings) -> str:
+    """The settings that the trained weights depend on: what TensorBoard is shown plays no part.
+
+    Example:
+      >>> profiled = Settings.load(overrides=["tensorboard.profile_steps=5"])
+      >>> weights_settings(profiled) == weights_settings(Settings())
+      True
+    """
+    return trainer_settings(settings.model_copy(update={"tensorboard": Settings().tensorboard}))

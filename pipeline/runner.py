@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import prodcls_tf
-from pipeline.arguments import Encoder, Places, Sources, trainer_settings
+from pipeline.arguments import Encoder, Places, Sources, weights_settings
 from pipeline.out_folder import OutFolder, check_disk, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
@@ -120,7 +120,7 @@ def _room(encoder_folder: Path, sources: Mapping[str, Sequence[Path]]) -> int:
 
 def _places(folder: OutFolder, settings: Settings, sources: Sources, encoder: Encoder) -> Places:
     # A killed training goes on only where the same would be trained again.
-    training = [trainer_settings(settings), sources.fingerprint, sources.version, encoder.digest]
+    training = [weights_settings(settings), sources.fingerprint, sources.version, encoder.digest]
     return Places(
         root=str(folder.artifacts),
         metadata=str(folder.metadata),

@@ -22,6 +22,7 @@ from prodcls_tf.model.encoder import encoder_folder
 from prodcls_tf.model.product_model import ProductModel
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.measuring import BranchScorer
+from prodcls_tf.training.projector import write_projector
 from prodcls_tf.training.recipe import Trained, train
 from prodcls_tf.training.summaries import write_summaries
 
@@ -175,13 +176,7 @@ class ProductClassifier:
         self._model, self._categories = trained.model, list(categories)
         self._scorer = None
         if log_dir is not None:
-            write_summaries(
-                Path(log_dir),
-                self.settings,
-                self._categories,
-                val_examples.labels,
-                trained.scores["val"],
-            )
+            self._show(Path(log_dir), val_examples, trained)
         return trained
 
     def predict(self, rows: Rows, top_k: int = 5) -> list[Prediction]:
@@ -310,6 +305,12 @@ class ProductClassifier:
             self.model, self._categories, self.settings.data.fields, self.settings.push.top_k
         )
         export_saved_model(serving, self.settings, Path(folder), metrics)
+
+    def _show(self, log_dir: Path, val: EncodedExamples, trained: Trained) -> None:
+        scores, paths = trained.scores["val"], self._categories
+        write_summaries(log_dir, self.settings, paths, val.labels, scores)
+        if trained.embedded is not None:
+            write_projector(log_dir, self.settings.data, paths, val, scores, trained.embedded)
 
     def _scores(self, texts: Mapping[str, Sequence[str]]) -> np.ndarray:
         model = self.model

@@ -134,6 +134,17 @@ class TrainingSettings(Section):
     )
 
 
+class TensorBoardSettings(Section):
+    """What a training writes for TensorBoard beside its curves; the model does not depend on it."""
+
+    embeddings: bool = Field(
+        True, description="write vectors of validation rows for the projector, with their titles"
+    )
+    profile_steps: int = Field(
+        0, ge=0, le=100, description="steps of training that are profiled; 0 for none"
+    )
+
+
 class EvaluationSettings(Section):
     """What a model must reach on test rows to be pushed."""
 
@@ -166,6 +177,7 @@ class Settings(Section):
     head: HeadSettings = Field(default_factory=HeadSettings)
     wide: WideSettings = Field(default_factory=WideSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    tensorboard: TensorBoardSettings = Field(default_factory=TensorBoardSettings)
     tuning: TuningSettings = Field(default_factory=TuningSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     push: PushSettings = Field(default_factory=PushSettings)

@@ -21,8 +21,11 @@ from prodcls_tf.training.optimizer import (
     layerwise_multipliers,
     make_optimizer,
 )
+from prodcls_tf.training.step_curves import InputClock, StepCurves
 
 _INFERENCE_BATCH = 64
+
+_PROFILE_FROM = 10
 
 # What `auto` epochs come to: few rows are seen six times, many only as often as makes this many
 # steps, but no less than twice.
@@ -38,6 +41,7 @@ def fine_tune(
     train_states: Optional[tf.RaggedTensor] = None,
     val_states: Optional[tf.RaggedTensor] = None,
     log_dir: Optional[Path] = None,
+    profile_steps: int = 0,
     checkpoint_dir: Optional[Path] = None,
     callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
@@ -51,6 +55,7 @@ def fine_tune(
       train_states: frozen states of the training rows, see `FrozenPart`; None to start from ids.
       val_states: the same of the validation rows.
       log_dir: where TensorBoard's logs go; None for none.
+      profile_steps: steps whose profile goes there too, some way into the training; 0 for none.
       checkpoint_dir: where to keep checkpoints; a killed training goes on from them.
       callbacks: others that watch the training; called last.
 
@@ -71,22 +76,31 @@ def fine_tune(
         checkpoints.set_model(branch)
         checkpoints.on_train_end()
         return checkpoints.history
+    batches = training_dataset(
+        train,
+        train_states,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        first_epoch=done,
+    )
     watching: list[tf.keras.callbacks.Callback] = [
         checkpoints,
         ProgressReport(epochs, steps),
     ]
     if log_dir is not None:
-        watching.append(
-            tf.keras.callbacks.TensorBoard(str(log_dir), write_graph=False, update_freq=20)
-        )
+        clock = InputClock()
+        batches = clock.around(batches)
+        profiled = profiled_steps(profile_steps, steps * (epochs - done))
+        watching += [
+            # A number lets StepCurves write to its summaries, `epoch` would not; one that no step
+            # reaches keeps Keras from drawing curves of its own while it profiles.
+            tf.keras.callbacks.TensorBoard(
+                str(log_dir), write_graph=False, update_freq=2**62, profile_batch=profiled
+            ),
+            StepCurves(len(train), steps, epochs, clock),
+        ]
     branch.fit(
-        training_dataset(
-            train,
-            train_states,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            first_epoch=done,
-        ),
+        batches,
         validation_data=inference_dataset(val, val_states, batch_size=_INFERENCE_BATCH),
         epochs=epochs,
         initial_epoch=done,
@@ -163,6 +177,29 @@ def resolve_learning_rate(setting: Union[Literal["auto"], float], width: int) ->
     if setting != "auto":
         return setting
     return min(5e-4, 2e-4 * (384 / width) ** 2)
+
+
+def profiled_steps(wanted: int, steps: int) -> Union[int, tuple[int, int]]:
+    """Chooses the steps that are profiled, as Keras's TensorBoard callback takes them.
+
+    The first steps trace graphs and fill caches, so the tenth is the first that is profiled; in a
+    shorter training it is an earlier one.
+
+    Args:
+      wanted: how many.
+      steps: steps that the training has.
+
+    Returns:
+      The first and last one, counted from 1; 0 for none.
+
+    Example:
+      >>> profiled_steps(3, steps=100), profiled_steps(3, steps=8), profiled_steps(0, steps=100)
+      ((10, 12), (6, 8), 0)
+    """
+    if not wanted:
+        return 0
+    first = max(1, min(_PROFILE_FROM, steps - wanted + 1))
+    return first, min(first + wanted - 1, steps)
 
 
 def _digest(

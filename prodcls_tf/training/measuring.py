@@ -15,6 +15,7 @@ from prodcls_tf.progress import report
 from prodcls_tf.training.batches import inference_batches
 
 _BATCH = 64
+_NO_ROWS = np.empty(0, np.int64)
 
 
 class BranchScorer:
@@ -42,19 +43,39 @@ class BranchScorer:
           The deep branch's logits and, where there is one, the wide branch's, each float32
           [rows, categories].
         """
+        return self.logits_and_vectors(examples, name)[0]
+
+    def logits_and_vectors(
+        self, examples: EncodedExamples, name: str, chosen: np.ndarray = _NO_ROWS
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Scores rows and keeps the vectors of some, which scoring makes on its way.
+
+        Args:
+          examples: the rows.
+          name: of the split, for progress reports.
+          chosen: int [chosen rows], indices of the rows whose vectors are kept; none by default.
+
+        Returns:
+          The logits as `logits` has them, and the deep branch's pooled vectors, float32
+          [chosen rows, width].
+        """
         branches = 1 if self._model.wide is None else 2
         categories = self._model.deep.bert.config.num_labels
         outputs = np.empty((branches, len(examples), categories), np.float32)
+        vectors = np.empty((len(chosen), self._model.deep.width), np.float32)
+        places = np.full(len(examples), -1)
+        places[chosen] = np.arange(len(chosen))
         done = 0
         for rows in inference_batches(examples.lengths, _BATCH):
             batch = examples.take(rows)
             forward = self._forward(len(batch.texts))
-            outputs[:, rows] = np.stack(
-                forward(batch.input_ids, batch.token_type_ids, *batch.texts.values())
-            )
+            pooled, *logits = forward(batch.input_ids, batch.token_type_ids, *batch.texts.values())
+            outputs[:, rows] = np.stack(logits)
+            kept = places[rows] >= 0
+            vectors[places[rows][kept]] = pooled.numpy()[kept]
             done += len(rows)
             report(f"measuring {name}", done, len(examples))
-        return list(outputs)
+        return list(outputs), vectors
 
     def scores(self, examples: EncodedExamples, name: str = "rows") -> np.ndarray:
         """Returns float32 scores [rows, categories], each row with sum 1."""
@@ -75,5 +96,6 @@ class BranchScorer:
     def _branches(
         self, ids: tf.RaggedTensor, types: tf.RaggedTensor, *fields: tf.Tensor
     ) -> list[tf.Tensor]:
-        logits = [self._model.deep(pad(ids, types), training=False)]
-        return logits if self._model.wide is None else [*logits, self._model.wide(fields)]
+        vectors = self._model.deep.pooled(pad(ids, types), training=False)
+        outputs = [vectors, self._model.deep.score(vectors, training=False)]
+        return outputs if self._model.wide is None else [*outputs, self._model.wide(fields)]

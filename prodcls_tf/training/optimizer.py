@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import re
-from collections.abc import Mapping
-from typing import Literal, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Optional
 
 import tensorflow as tf
 
@@ -93,7 +93,7 @@ def make_optimizer(
         is not named has 1.
 
     Returns:
-      A Keras optimizer.
+      A Keras optimizer; `gradient_norm_of` reads the norm of its last step.
     """
     clip = clip_norm or None
     if name == "adamw":
@@ -111,6 +111,28 @@ def make_optimizer(
         raise SettingsError(f"The optimizer must be adamw, adam or sgd. Received: {name!r}.")
     optimizer.multipliers = dict(multipliers or {})
     return optimizer
+
+
+def gradient_norm_of(optimizer: tf.keras.optimizers.Optimizer) -> float:
+    """Reads the global norm of the gradients of an optimizer's last step; waits for that step.
+
+    It is taken before clipping, after the gradients of all devices were summed and after the
+    scale of the loss was taken off again (float16), so that it can be compared with
+    `training.clip_norm` on any machine.
+
+    Args:
+      optimizer: as `make_optimizer` built it, or wrapped by Keras for float16.
+
+    Returns:
+      The norm; 0 before the first step.
+
+    Example:
+      >>> optimizer = make_optimizer("sgd", schedule, weight_decay=0, clip_norm=1)  # doctest: +SKIP
+      >>> gradient_norm_of(optimizer)  # doctest: +SKIP
+      0.0
+    """
+    variable = getattr(optimizer, "inner_optimizer", optimizer).gradient_norm
+    return float(variable.read_value())
 
 
 def layerwise_multipliers(branch: DeepBranch, layer_decay: float, head: float) -> dict[str, float]:
@@ -142,11 +164,32 @@ def layerwise_multipliers(branch: DeepBranch, layer_decay: float, head: float) -
 
 @functools.cache
 def _with_multipliers(kind: type) -> type:
-    """An optimizer of this kind whose rate is multiplied for each variable by name."""
+    """An optimizer of this kind whose rate is multiplied by variable; it keeps the last norm."""
 
     class WithMultipliers(kind):
         multipliers: Mapping[str, float] = {}
         _current = 1.0
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            # Every device has the same norm, since gradients are summed before: each writes its
+            # own copy and nobody waits for the others.
+            self.gradient_norm = tf.Variable(
+                0.0,
+                trainable=False,
+                name="gradient_norm",
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+
+        def _clip_gradients(self, grads: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+            # Clipping needs the norm in any case; taken once, it costs nothing more, and the
+            # clipped gradients are bit for bit those of Keras.
+            norm = tf.linalg.global_norm(grads)
+            self.gradient_norm.assign(norm)
+            if not self.global_clipnorm:
+                return grads
+            return tf.clip_by_global_norm(grads, self.global_clipnorm, use_norm=norm)[0]
 
         @property
         def learning_rate(self) -> tf.Tensor:

@@ -24,6 +24,7 @@ from prodcls_tf.training.fusion import fit_weights
 from prodcls_tf.training.measuring import BranchScorer
 from prodcls_tf.training.precision import precision_scope, resolve_precision
 from prodcls_tf.training.probe import start_head
+from prodcls_tf.training.projector import EmbeddedRows, rows_to_embed
 from prodcls_tf.training.wide import fit_wide
 
 _logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Trained:
       metrics: by split, the metrics of the finished model; those of the training rows, like their
         baseline, are of a sample of 2,000.
       scores: by split, float32 [rows, categories] of the finished model on the measured rows.
+      embedded: some validation rows with their vectors; None where they were not asked for.
     """
 
     model: ProductModel
@@ -50,6 +52,7 @@ class Trained:
     baseline: Mapping[str, Metrics] = field(repr=False)
     metrics: Mapping[str, Metrics] = field(repr=False)
     scores: Mapping[str, np.ndarray] = field(repr=False)
+    embedded: Optional[EmbeddedRows] = field(default=None, repr=False)
 
 
 def train(
@@ -101,6 +104,7 @@ def train(
             train_states=states.get("train"),
             val_states=states.get("val"),
             log_dir=log_dir,
+            profile_steps=settings.tensorboard.profile_steps,
             checkpoint_dir=checkpoint_dir,
             callbacks=callbacks,
         )
@@ -112,7 +116,12 @@ def train(
     scorer = BranchScorer(model)
     train_rows = _measured_rows("train", splits["train"])
     measured = {**splits, "train": splits["train"].take(train_rows)}
-    logits = {name: scorer.logits(rows, name) for name, rows in measured.items()}
+    embed = log_dir is not None and settings.tensorboard.embeddings
+    shown = rows_to_embed(len(splits["val"]) if embed else 0)
+    logits, vectors = {}, {}
+    for name, rows in measured.items():
+        chosen = {"chosen": shown} if name == "val" else {}
+        logits[name], vectors[name] = scorer.logits_and_vectors(rows, name, **chosen)
     weigh_branches(model, logits["val"], splits["val"].labels)
     scores = {name: scorer.fuse(parts) for name, parts in logits.items()}
     return Trained(
@@ -124,6 +133,7 @@ def train(
             for name, rows in measured.items()
         },
         scores=scores,
+        embedded=EmbeddedRows(shown, vectors["val"]) if embed else None,
     )
 
 

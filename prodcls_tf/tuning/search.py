@@ -110,10 +110,9 @@ def _tuner(settings: Settings, trials: Trials, project: Path, width: int) -> Pro
 def _name(settings: Settings, rows: SearchRows) -> str:
     """What makes a search this one: another choice of values, or other results."""
     # With more trials, or more time, a search goes on.
-    tuning = settings.tuning.model_dump(mode="json", exclude={"trials", "max_minutes"})
-    rest = settings.model_dump(
-        mode="json", exclude={"tuning": True, "evaluation": True, "pipeline": True, "push": True}
-    )
+    tuning = settings.tuning.model_dump(mode="json", exclude={"trials", "max_minutes", "confirm"})
+    beside = {"tuning", "tensorboard", "evaluation", "pipeline", "push"}
+    rest = settings.model_dump(mode="json", exclude=beside)
     text = json.dumps([tuning, rest, rows.digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -48,7 +48,7 @@ class EncoderSpace(Section):
     dropout: Numbers = Field([0.0, 0.1, 0.2], description="values of encoder.dropout")
     token_dropout: Numbers = Field([0.0, 0.1, 0.2], description="values of encoder.token_dropout")
     freeze: Names = Field(["embeddings", "half"], description="values of encoder.freeze")
-    max_length: Numbers = Field(None, description="values of encoder.max_length")
+    max_length: Numbers = Field([64, 128, 256], description="values of encoder.max_length")
 
 
 class HeadSpace(Section):

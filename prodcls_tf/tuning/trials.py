@@ -23,6 +23,8 @@ from prodcls_tf.tuning.trial import JOB, LOG, Job, Result
 
 # The trial of the settings as they are; the others bear numbers.
 DEFAULTS = "defaults"
+# Trials are compared by their figures; a picture of the rows each would fill the disk.
+_QUIET = {"tensorboard.embeddings": False, "tensorboard.profile_steps": 0}
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Trials:
             if result.status == "finished" and other != number
         ]
         return Job(
-            settings=self._settings.with_values(values).model_dump(mode="json"),
+            settings=self._settings.with_values({**values, **_QUIET}).model_dump(mode="json"),
             rows=str(self._folder / "rows"),
             logs=str(self._logs / number),
             number=number,

@@ -15,7 +15,9 @@ from tests.tiny import tiny_rows, tiny_settings
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 classifier = ProductClassifier(tiny_settings(sys.argv[1], "training.epochs=2"))
-trained = classifier.fit(tiny_rows(150), checkpoint_dir=sys.argv[2], strategy=strategy)
+trained = classifier.fit(
+    tiny_rows(150), checkpoint_dir=sys.argv[2], strategy=strategy, log_dir=sys.argv[2] + "/logs"
+)
 again = ProductClassifier(classifier.settings)
 again.fit(tiny_rows(150), checkpoint_dir=sys.argv[2], strategy=strategy)
 title = ["acme case 12"]
@@ -45,6 +47,34 @@ run = tf.function(lambda: optimizer.apply_gradients([(tf.constant(1.0), variable
 strategy.run(run)
 print([float(value) for value in strategy.experimental_local_results(variable)])
 """
+
+
+_NORM = """
+import tensorflow as tf
+import prodcls_tf
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from prodcls_tf.training.optimizer import WarmUpThenDecay, gradient_norm_of, make_optimizer
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    variable = tf.Variable(0.0)
+    optimizer = make_optimizer("sgd", WarmUpThenDecay(1.0, 10), weight_decay=0.0, clip_norm=1.0)
+
+@tf.function
+def step():
+    gradient = 3.0 + 4.0 * tf.cast(
+        tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32
+    )
+    optimizer.apply_gradients([(gradient, variable)])
+
+strategy.run(step)
+print(gradient_norm_of(optimizer))
+"""
+
+
+def test_norm_is_that_of_all_devices_together(fresh_python):
+    assert float(fresh_python(_NORM).splitlines()[-1]) == 3.0 + 7.0
 
 
 def test_multiplier_holds_on_every_device(fresh_python):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from prodcls_tf.errors import SettingsError
-from prodcls_tf.training.optimizer import WarmUpThenDecay, make_optimizer
+from prodcls_tf.training.optimizer import WarmUpThenDecay, gradient_norm_of, make_optimizer
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,44 @@ def test_gradients_are_clipped_to_a_global_norm():
     gradients = [tf.constant([30.0]), tf.constant([40.0])]
     moved = np.concatenate(step("sgd", variables, gradients, clip_norm=1.0))
     np.testing.assert_allclose(moved, [-0.06, -0.08], rtol=1e-5)
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_norm_is_that_before_clipping(clip_norm):
+    variables = [tf.Variable([0.0], name="a"), tf.Variable([0.0], name="b")]
+    schedule = WarmUpThenDecay(0.1, 100, warmup_share=0.0, decay="constant")
+    optimizer = make_optimizer("sgd", schedule, weight_decay=0.0, clip_norm=clip_norm)
+    assert gradient_norm_of(optimizer) == 0.0
+    gradients = [tf.constant([30.0]), tf.constant([40.0])]
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    assert gradient_norm_of(optimizer) == pytest.approx(50.0)
+
+
+def test_norm_is_without_the_scale_of_the_loss():
+    variable = tf.Variable([0.0])
+    schedule = WarmUpThenDecay(0.1, 100, warmup_share=0.0, decay="constant")
+    inner = make_optimizer("sgd", schedule, weight_decay=0.0, clip_norm=1.0)
+    optimizer = tf.keras.mixed_precision.LossScaleOptimizer(inner, initial_scale=1024)
+    optimizer.minimize(lambda: 3.0 * variable, [variable])
+    assert gradient_norm_of(optimizer) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_watching_the_norm_changes_no_bit_of_the_weights(name):
+    random = np.random.default_rng(0)
+    gradients = [random.normal(size=[50, 7]).astype(np.float32) * 9 for _ in range(2)]
+    watched = [tf.Variable(tf.ones([50, 7]), name=n) for n in ("a", "b")]
+    plain = [tf.Variable(tf.ones([50, 7]), name=n) for n in ("a", "b")]
+    schedule = WarmUpThenDecay(0.1, 100, warmup_share=0.0, decay="constant")
+    kind = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[name]
+    options = {"adamw": {"weight_decay": 0.1}, "sgd": {"momentum": 0.9}}.get(name, {})
+    keras = getattr(tf.keras.optimizers, kind)(schedule, global_clipnorm=1.0, **options)
+    ours = make_optimizer(name, schedule, weight_decay=0.1, clip_norm=1.0)
+    for _ in range(5):
+        ours.apply_gradients(zip(gradients, watched, strict=True))
+        keras.apply_gradients(zip(gradients, plain, strict=True))
+    for mine, theirs in zip(watched, plain, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
 
 
 def test_unknown_optimizer_is_refused():
