@@ -7,7 +7,7 @@ CODE   := prodcls_tf pipeline serving tests
 WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench ablation bench-serving soak lock clean
+.PHONY: help setup demo test lint format bench ablation bench-search bench-serving soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: setup ## the figures of docs/results.md, where the data sets are there
 
 ablation: setup ## what each ingredient of the recipe brings; ARGS=FOLDER for another data set
 	@$(PYTHON) -m tests.benchmarks.ablation $(ARGS)
+
+bench-search: setup ## what a search for settings brings on test rows; ARGS=FOLDER of a data set
+	@$(PYTHON) -m tests.benchmarks.searching $(ARGS)
 
 bench-serving: setup ## the server beside calls in a process; asks runs/demo, or ARGS='--model FOLDER'
 	@$(PYTHON) -m tests.benchmarks.serving $(ARGS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 import yaml
 
 from prodcls_tf.settings import Settings
+
+# Among the logs of a training, those of searches, which outlive it.
+SEARCH_LOGS = "search"
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Places:
       serving: the folder that gets a subfolder for each pushed version.
       logs: what TensorBoard reads.
       checkpoints: the state of an unfinished training.
+      searches: the state of searches for settings, finished ones, too.
     """
 
     root: str
@@ -58,6 +64,12 @@ class Places:
     serving: str
     logs: str
     checkpoints: str
+    searches: str
+
+    @property
+    def search_logs(self) -> str:
+        """What TensorBoard reads of searches: a folder in that of the trainings."""
+        return f"{self.logs}/{SEARCH_LOGS}"
 
 
 def trainer_settings(settings: Settings) -> str:
@@ -84,3 +96,35 @@ def weights_settings(settings: Settings) -> str:
       True
     """
     return trainer_settings(settings.model_copy(update={"tensorboard": Settings().tensorboard}))
+
+
+def tuner_settings(settings: Settings) -> str:
+    """The settings that the Tuner step depends on, as YAML; the others stay at their defaults.
+
+    Example:
+      >>> five = Settings.load(overrides=["push.top_k=5", "tuning.enabled=true"])
+      >>> tuner_settings(five) == tuner_settings(Settings())
+      True
+    """
+    return yaml.safe_dump(
+        settings.model_dump(
+            mode="json",
+            exclude={
+                "evaluation": True,
+                "pipeline": True,
+                "push": True,
+                "tensorboard": True,
+                "tuning": {"enabled"},
+            },
+        ),
+        sort_keys=True,
+        allow_unicode=True,
+    )
+
+
+def search_name(settings: Settings, sources: Sources, encoder: Encoder) -> str:
+    """What makes a search this one; not the code that reads the files, nor who does the work."""
+    tuning = settings.tuning.model_copy(update={"workers": 1, "chief": Settings().tuning.chief})
+    alone = tuner_settings(settings.model_copy(update={"tuning": tuning}))
+    text = json.dumps([alone, sources.fingerprint, encoder.digest])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

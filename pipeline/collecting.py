@@ -20,8 +20,11 @@ import prodcls_tf
 from pipeline.example_gen import INTAKE_REPORT
 from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
+from pipeline.trainer_fn import clear_curves
+from pipeline.tuning import read_search
 from prodcls_tf.export.saved_model import EXTRA_FOLDER, METRICS_FILE
 from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.results import Search
 
 _SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
 
@@ -36,6 +39,7 @@ def collect(steps: Mapping[str, Step], settings: Settings) -> Summary:
     Returns:
       The summary.
     """
+    best = found(steps).best if settings.tuning.enabled else {}
     destination = pushed_destination(_output(steps, "Pusher", "pushed_model"))
     return Summary(
         model=destination,
@@ -53,7 +57,8 @@ def collect(steps: Mapping[str, Step], settings: Settings) -> Summary:
             "tfx": tfx.version.__version__,
             "transformers": transformers.__version__,
         },
-        settings=settings.model_dump(mode="json"),
+        settings=settings.with_values(best).model_dump(mode="json"),
+        hparams=best,
     )
 
 
@@ -61,6 +66,11 @@ def intake_report(steps: Mapping[str, Step]) -> str:
     """Returns the report of intake, as JSON; a cached step's report is that of its first run."""
     examples = _output(steps, "ProductExampleGen", "examples")
     return Path(examples.uri, INTAKE_REPORT).read_text(encoding="utf-8")
+
+
+def found(steps: Mapping[str, Step]) -> Search:
+    """Returns what the run's search came to, be it one of this run or a former one."""
+    return read_search(_output(steps, _searching(steps), "tuner_results"))
 
 
 def show_curves(steps: Mapping[str, Step], logs: Path) -> None:
@@ -71,8 +81,8 @@ def show_curves(steps: Mapping[str, Step], logs: Path) -> None:
       logs: TensorBoard's folder.
     """
     if steps["Trainer"].cached:
-        shutil.rmtree(logs, ignore_errors=True)
-        shutil.copytree(_output(steps, "Trainer", "model_run").uri, logs)
+        clear_curves(logs)
+        shutil.copytree(_output(steps, "Trainer", "model_run").uri, logs, dirs_exist_ok=True)
 
 
 def pushed_destination(push: Artifact) -> str | None:
@@ -80,6 +90,10 @@ def pushed_destination(push: Artifact) -> str | None:
     if push.get_int_custom_property("pushed") != 1:
         return None
     return push.get_string_custom_property("pushed_destination")
+
+
+def _searching(steps: Mapping[str, Step]) -> str:
+    return "Tuner" if "Tuner" in steps else "FormerSearch"
 
 
 def _output(steps: Mapping[str, Step], step: str, name: str) -> Artifact:

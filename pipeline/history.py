@@ -120,6 +120,8 @@ class _Reader:
         model = _here(self._out.artifacts, artifact.uri, 3) / _EXPORT
         figures, missing = _figures(model)
         known = replace(known, model=model, figures=figures, missing=missing)
+        if "hyperparameters" in self._records.inputs.get(execution.id, {}):
+            known = _with_found_settings(known, model)
         return self._with_summary(self._with_fate(known, artifact), artifact)
 
     def _with_fate(self, known: Training, model: pb.Artifact) -> Training:
@@ -298,6 +300,20 @@ def _figures(model: Path) -> tuple[dict[str, SplitFigures], tuple[str, ...]]:
         return {name: SplitFigures.model_validate(values) for name, values in splits.items()}, ()
     except (OSError, ValueError, AttributeError):
         return {}, (f"the figures: {file} is missing or damaged",)
+
+
+def _with_found_settings(known: Training, model: Path) -> Training:
+    """Lays over the settings what a search found, which the Trainer's own settings do not have."""
+    file = model / "assets.extra" / "settings.yaml"
+    try:
+        stored = yaml.safe_load(file.read_text(encoding="utf-8"))
+        settings = {name: dict(stored[name]) for name in known.settings}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        lost = f"the settings that a search found: {file} is missing or damaged"
+        return replace(known, missing=(*known.missing, lost))
+    # A model's name is not the Trainer's business.
+    settings.get("push", {}).pop("model_name", None)
+    return replace(known, settings=settings)
 
 
 def _settings(trainer: pb.Execution) -> dict[str, dict[str, Any]]:

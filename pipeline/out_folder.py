@@ -78,6 +78,21 @@ class OutFolder:
         return self.artifacts / "checkpoints"
 
     @property
+    def searches(self) -> Path:
+        """State of searches for settings, one folder for each."""
+        return self.artifacts / "searches"
+
+    @property
+    def search(self) -> Path:
+        """Result of the last search for settings, with all its trials."""
+        return self.root / "search.json"
+
+    @property
+    def hparams(self) -> Path:
+        """The best settings of the last search, as a settings file."""
+        return self.root / "hparams.yaml"
+
+    @property
     def lock(self) -> Path:
         """What a run holds while it is at work."""
         return self.artifacts / "lock"

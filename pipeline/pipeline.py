@@ -11,18 +11,38 @@ from tfx.components import (
     Trainer,
     Transform,
 )
+from tfx.dsl.components.base.base_node import BaseNode
+from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.types import Channel
+from tfx.types.standard_artifacts import HyperParameters, TunerResults
 
-from pipeline.arguments import Encoder, Places, Sources, trainer_settings
+from pipeline.arguments import (
+    Encoder,
+    Places,
+    Sources,
+    search_name,
+    trainer_settings,
+    tuner_settings,
+)
 from pipeline.evaluation import eval_config
 from pipeline.example_gen import ProductExampleGen
+from pipeline.former_search import SEARCH, FormerSearch
+from pipeline.tuning import Tuner
 from prodcls_tf.settings import Settings
 
 
 def create_pipeline(
-    settings: Settings, *, name: str, sources: Sources, encoder: Encoder, places: Places
+    settings: Settings,
+    *,
+    name: str,
+    sources: Sources,
+    encoder: Encoder,
+    places: Places,
+    searched: bool = False,
+    only_search: bool = False,
 ) -> Pipeline:
     """Wires the steps; reads no file and no environment.
 
@@ -35,6 +55,8 @@ def create_pipeline(
       sources: the product files.
       encoder: the pretrained BERT.
       places: where the run keeps what.
+      searched: whether ML Metadata has the result of the search already.
+      only_search: whether the pipeline ends with the search.
 
     Returns:
       The pipeline, for `pipeline.launching.launch` or any runner of TFX.
@@ -80,13 +102,22 @@ def create_pipeline(
         disable_statistics=True,
     )
 
-    # The Tuner goes here: between Transform and Trainer, whose `hyperparameters` it feeds.
+    # Searches for better settings, if asked for, unless the same search was made before.
+    search = search_name(settings, sources, encoder)
+    searching: list[BaseNode] = []
+    if settings.tuning.enabled:
+        searching = [
+            _former(search, transform)
+            if searched
+            else _tuner(settings, search, transform, encoder, places)
+        ]
 
     # Fine-tunes BERT through the library's ProductClassifier and exports the SavedModel.
     trainer = Trainer(
         run_fn="pipeline.trainer_fn.run_fn",
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
+        hyperparameters=searching[0].outputs["best_hyperparameters"] if searching else None,
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["val", "test"]),
         custom_config={
@@ -116,6 +147,7 @@ def create_pipeline(
         ),
     )
 
+    training = [] if only_search else [trainer, evaluator, pusher]
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.root,
@@ -125,11 +157,41 @@ def create_pipeline(
             schema_gen,
             example_validator,
             transform,
-            trainer,
-            evaluator,
-            pusher,
+            *searching,
+            *training,
         ],
         enable_cache=True,
         metadata_connection_config=metadata.sqlite_metadata_connection_config(places.metadata),
         beam_pipeline_args=list(settings.pipeline.beam_args),
     )
+
+
+def _tuner(
+    settings: Settings, search: str, transform: Transform, encoder: Encoder, places: Places
+) -> BaseNode:
+    return Tuner(
+        tuner_fn="pipeline.tuning.tuner_fn",
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["val"]),
+        custom_config={
+            "settings": tuner_settings(settings),
+            "encoder_digest": encoder.digest,
+            SEARCH: search,
+            "searches": places.searches,
+            "logs": places.search_logs,
+        },
+    )
+
+
+def _former(search: str, transform: Transform) -> BaseNode:
+    resolver = Resolver(
+        strategy_class=FormerSearch,
+        config={SEARCH: search},
+        best_hyperparameters=Channel(type=HyperParameters),
+        tuner_results=Channel(type=TunerResults),
+    ).with_id("FormerSearch")
+    # It takes nothing from Transform, but a reader of the steps looks for it after it.
+    resolver.add_upstream_node(transform)
+    return resolver

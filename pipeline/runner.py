@@ -10,16 +10,22 @@ import functools
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import prodcls_tf
-from pipeline.arguments import Encoder, Places, Sources, weights_settings
+from pipeline.arguments import Encoder, Places, Sources, search_name, weights_settings
 from pipeline.out_folder import OutFolder, check_disk, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
 from prodcls_tf.data.reading import fingerprint, read_file
 from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.results import Search
+
+if TYPE_CHECKING:
+    from pipeline.launching import Step
 
 _NAME = "prodcls"
 
@@ -47,35 +53,103 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
     Example:
       >>> run(Settings(), {"all": [Path("products.csv")]}, Path("runs/mine"))  # doctest: +SKIP
     """
-    folder = OutFolder(out.expanduser().absolute())
-    _check_sources(settings, sources)
-    with folder.held(), RunLog(folder.run_log) as log:
-        # Seconds of imports, and warnings that no user can do anything about: hence down here.
-        from pipeline import collecting, launching, pushing
-        from pipeline.pipeline import create_pipeline
+    with _at_work(settings, sources, out) as folder:
+        from pipeline import collecting
 
-        log.take_over()
-        encoder = _encoder(settings)
-        check_disk(folder.root, _room(Path(encoder.folder), sources))
-        write(folder.settings, settings.to_yaml())
         folder.summary.unlink(missing_ok=True)
-        found = _sources(sources)
-        places = _places(folder, settings, found, encoder)
-        pipeline = create_pipeline(
-            settings, name=_NAME, sources=found, encoder=encoder, places=places
-        )
-        steps = launching.launch(
-            pipeline,
-            folder.run_log,
-            pushing.PushGuard(Path(places.serving), folder.metadata),
-        )
+        steps = _launch(settings, sources, folder)
         # The training is over and its model is kept: nothing will go on from there.
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
         write(folder.intake, collecting.intake_report(steps))
         summary = collecting.collect(steps, settings)
         write(folder.summary, summary.model_dump_json(indent=2))
+        if settings.tuning.enabled:
+            _keep(collecting.found(steps), folder)
     return summary
+
+
+def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Search:
+    """Runs the pipeline up to the search for better settings, and no further.
+
+    A later `run` in the same folder with `tuning.enabled` takes over what was found.
+
+    Args:
+      settings: all settings; `tuning.enabled` or not.
+      sources: product files, as in `run`.
+      out: the output folder; gets `hparams.yaml`, and what `run` leaves as far as it comes to it.
+
+    Returns:
+      What the search came to.
+
+    Raises:
+      ProdclsError: as in `run`; or trials fail one after the other.
+
+    Example:
+      >>> search(Settings(), {"all": [Path("products.csv")]}, Path("runs/mine"))  # doctest: +SKIP
+    """
+    settings = settings.with_values({"tuning.enabled": True})
+    with _at_work(settings, sources, out) as folder:
+        from pipeline import collecting
+
+        steps = _launch(settings, sources, folder, only_search=True)
+        write(folder.intake, collecting.intake_report(steps))
+        found = collecting.found(steps)
+        _keep(found, folder)
+    return found
+
+
+@contextmanager
+def _at_work(
+    settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path
+) -> Iterator[OutFolder]:
+    """Holds an output folder, with the engines' words sent to its log."""
+    folder = OutFolder(out.expanduser().absolute())
+    _check_sources(settings, sources)
+    with folder.held(), RunLog(folder.run_log) as log:
+        # Seconds of imports, and warnings that no user can do anything about: hence down here.
+        import pipeline.collecting
+        import pipeline.pipeline
+        import pipeline.pushing  # noqa: F401
+
+        log.take_over()
+        yield folder
+
+
+def _launch(
+    settings: Settings,
+    sources: Mapping[str, Sequence[Path]],
+    folder: OutFolder,
+    only_search: bool = False,
+) -> dict[str, Step]:
+    from pipeline import former_search, launching, pushing
+    from pipeline.pipeline import create_pipeline
+
+    encoder = _encoder(settings)
+    check_disk(folder.root, _room(Path(encoder.folder), sources))
+    write(folder.settings, settings.to_yaml())
+    found = _sources(sources)
+    places = _places(folder, settings, found, encoder)
+    searched = settings.tuning.enabled and former_search.is_known(
+        folder.metadata, search_name(settings, found, encoder)
+    )
+    pipeline = create_pipeline(
+        settings,
+        name=_NAME,
+        sources=found,
+        encoder=encoder,
+        places=places,
+        searched=searched,
+        only_search=only_search,
+    )
+    guard = pushing.PushGuard(Path(places.serving), folder.metadata)
+    return launching.launch(pipeline, folder.run_log, guard)
+
+
+def _keep(found: Search, folder: OutFolder) -> None:
+    """Leaves what a search found where a person looks for it."""
+    write(folder.search, found.model_dump_json(indent=2))
+    write(folder.hparams, found.to_yaml())
 
 
 def _check_sources(settings: Settings, sources: Mapping[str, Sequence[Path]]) -> None:
@@ -127,6 +201,7 @@ def _places(folder: OutFolder, settings: Settings, sources: Sources, encoder: En
         serving=str(folder.serving / settings.push.model_name),
         logs=str(folder.logs),
         checkpoints=str(folder.checkpoints / _digest(json.dumps(training))),
+        searches=str(folder.searches),
     )
 
 

@@ -47,7 +47,9 @@ class Summary(pydantic.BaseModel):
       cached: steps whose former result was taken.
       peak_memory_mb: most memory that the process held, in MiB.
       versions: of prodcls and what it stands on.
-      settings: all settings of the run.
+      settings: all settings of the run, those that a search found among them.
+      hparams: the settings that a search found, by name; empty without one, or where none is
+        better.
 
     Example:
       >>> summary = Summary.model_validate_json(text)  # doctest: +SKIP
@@ -64,3 +66,4 @@ class Summary(pydantic.BaseModel):
     peak_memory_mb: float
     versions: dict[str, str]
     settings: dict[str, Any]
+    hparams: dict[str, Any] = {}

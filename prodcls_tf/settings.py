@@ -185,24 +185,31 @@ class Settings(Section):
 
     @classmethod
     def load(
-        cls, path: Optional[Union[str, Path]] = None, overrides: Iterable[str] = ()
+        cls,
+        path: Optional[Union[str, Path]] = None,
+        overrides: Iterable[str] = (),
+        hparams: Optional[Union[str, Path]] = None,
     ) -> Settings:
-        """Reads settings from a YAML file and applies single overrides.
+        """Reads settings from YAML files and applies single overrides.
 
         Args:
           path: a YAML file with any part of the settings; what it leaves out keeps its default.
           overrides: `section.name=value` strings; the value is read as YAML.
+          hparams: a second file of the same kind, which goes over the first: what a search found.
 
         Returns:
           The validated settings.
 
         Raises:
-          SettingsError: the file cannot be read, a key is unknown, or a value does not fit.
+          SettingsError: a file cannot be read, a key is unknown, or a value does not fit.
         """
         values = _read_yaml(Path(path)) if path is not None else {}
+        if hparams is not None:
+            _lay_over(values, _read_yaml(Path(hparams)))
         for override in overrides:
             _apply(values, override)
-        return cls.parse(values, source=str(path) if path is not None else "the settings")
+        files = [str(file) for file in (path, hparams) if file is not None]
+        return cls.parse(values, source=" with ".join(files) or "the settings")
 
     @classmethod
     def parse(cls, values: Any, source: str = "the settings") -> Settings:
@@ -290,6 +297,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"a {type(values).__name__}. See the settings table in README.md."
         )
     return values
+
+
+def _lay_over(values: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(values.get(key), dict):
+            _lay_over(values[key], value)
+        else:
+            values[key] = value
 
 
 def _apply(values: dict[str, Any], override: str) -> None:

@@ -54,6 +54,28 @@ def tiny_settings(encoder: Path, *overrides: str) -> Settings:
     )
 
 
+# Settings with which the tiny BERT learns nothing, and a search whose every trial learns much.
+POOR = (
+    "training.learning_rate=1.0e-9",
+    "training.batch_size=16",
+    "training.weight_average=0",
+    "training.epochs=5",
+    "encoder.freeze=none",
+    "head.probe=false",
+    "wide.enabled=false",
+    "tuning.algorithm=random",
+    "tuning.trials=1",
+    "tuning.confirm=0",
+    "tuning.space.head={hidden: null, dropout: null}",
+    "tuning.space.encoder={dropout: null, token_dropout: null, freeze: null, max_length: [16]}",
+    (
+        "tuning.space.training={epochs: [5, 6], batch_size: null, learning_rate: [0.01], "
+        "warmup_share: null, schedule: null, weight_decay: null, label_smoothing: null, "
+        "class_weight_exponent: null}"
+    ),
+)
+
+
 def tiny_rows(count: int = 120, seed: int = 0) -> dict[str, list[str]]:
     """Titles with brands and numbers, and their categories; any classifier can learn them."""
     random = np.random.default_rng(seed)

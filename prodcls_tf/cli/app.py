@@ -15,11 +15,13 @@ from prodcls_tf.cli.classify import classify
 from prodcls_tf.cli.demo import demo
 from prodcls_tf.cli.doctor import doctor
 from prodcls_tf.cli.evaluate import evaluate
+from prodcls_tf.cli.extras import what_is_missing
 from prodcls_tf.cli.run import run
 from prodcls_tf.cli.runs import runs
 from prodcls_tf.cli.serve import ServeCommand, serve
 from prodcls_tf.cli.settings import settings
 from prodcls_tf.cli.tensorboard import tensorboard
+from prodcls_tf.cli.tune import tune
 from prodcls_tf.errors import ProdclsError
 
 DONE, REFUSED, UNUSABLE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -31,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, run, classify, ask, evaluate, tensorboard, settings, doctor):
+for command in (demo, run, tune, classify, ask, evaluate, tensorboard, settings, doctor):
     app.command()(command)
 app.command(cls=ServeCommand)(serve)
 app.add_typer(runs, name="runs")
@@ -77,6 +79,9 @@ def _guarded(arguments: Optional[Sequence[str]]) -> int:
     except ProdclsError as error:
         return _show(error, UNUSABLE)
     except Exception as error:
+        missing = what_is_missing(error)
+        if missing is not None:
+            return _show(ProdclsError(missing), UNUSABLE)
         return _show(error, FAULT)
 
 

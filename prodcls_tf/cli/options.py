@@ -29,6 +29,30 @@ Label = Annotated[
     Optional[str],
     typer.Option("--label", metavar="COLUMN", help="The column with the category path."),
 ]
+Hparams = Annotated[
+    Optional[Path],
+    typer.Option(
+        "--hparams", metavar="FILE", help="Settings that a search found: its hparams.yaml."
+    ),
+]
+Products = Annotated[
+    Optional[list[Path]],
+    typer.Argument(
+        metavar="[FILE]...",
+        help="Product files or folders of them (CSV, JSON lines, Parquet), to be split.",
+        show_default=False,
+    ),
+]
+Train = Annotated[
+    Optional[list[Path]],
+    typer.Option("--train", metavar="FILE", help="Rows to learn from, of a ready split."),
+]
+Val = Annotated[
+    Optional[list[Path]], typer.Option("--val", metavar="FILE", help="Rows that choose the best.")
+]
+Test = Annotated[
+    Optional[list[Path]], typer.Option("--test", metavar="FILE", help="Rows that are held out.")
+]
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where all results go.")]
 Model = Annotated[
     Path,
@@ -52,15 +76,16 @@ def load_settings(
     overrides: Optional[Sequence[str]],
     text: Optional[Sequence[str]] = None,
     label: Optional[str] = None,
+    hparams: Optional[Path] = None,
 ) -> Settings:
-    """Reads settings as the shared options give them; single options win over the file.
+    """Reads settings as the shared options give them; single options win over the files.
 
     Raises:
       SettingsError: the file or an option does not fit.
     """
     from prodcls_tf.settings import Settings
 
-    settings = Settings.load(config, overrides or ())
+    settings = Settings.load(config, overrides or (), hparams)
     values = settings.model_dump(mode="json")
     if text:
         values["data"]["text"] = list(text)

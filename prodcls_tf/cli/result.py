@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from prodcls_tf.cli import terminal
+from prodcls_tf.cli.search_result import show_found
 
 if TYPE_CHECKING:
     from pipeline.summary import Summary
@@ -30,6 +31,8 @@ def show_result(summary: Summary, out: Path) -> None:
       out: the run's output folder.
     """
     show_intake(out)
+    if {"Tuner", "FormerSearch"} & set(summary.seconds):
+        show_found(summary.hparams)
     show_figures(summary)
     terminal.heading("Model")
     if summary.pushed and summary.model is not None:

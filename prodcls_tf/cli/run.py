@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Optional
 
 import typer
 
@@ -20,23 +21,15 @@ Files = Optional[list[Path]]
 
 
 def run(
-    files: Annotated[
-        Files,
-        typer.Argument(
-            metavar="[FILE]...",
-            help="Product files or folders of them (CSV, JSON lines, Parquet), to be split.",
-            show_default=False,
-        ),
-    ] = None,
+    files: options.Products = None,
     text: options.Text = None,
     label: options.Label = None,
     out: options.Out = Path("runs/mine"),
-    train: Annotated[
-        Files, typer.Option(metavar="FILE", help="Rows to learn from, of a ready split.")
-    ] = None,
-    val: Annotated[Files, typer.Option(metavar="FILE", help="Rows that choose the best.")] = None,
-    test: Annotated[Files, typer.Option(metavar="FILE", help="Rows that are held out.")] = None,
+    train: options.Train = None,
+    val: options.Val = None,
+    test: options.Test = None,
     config: options.Config = None,
+    hparams: options.Hparams = None,
     set_: options.Set = None,
     debug: options.Debug = False,
 ) -> None:
@@ -44,12 +37,13 @@ def run(
 
     Example: prodcls run products.csv --text title --text description --label category
     """
-    settings = options.load_settings(config, set_, text, label)
+    settings = options.load_settings(config, set_, text, label, hparams)
     sources = find_sources(files, train, val, test)
     summary = execute(settings, sources, out)
     prodcls, folder = terminal.program(), shlex.quote(str(out))
     if not summary.pushed:
-        again = shlex.join(_arguments(sources, settings, out))
+        words = [*command_line(sources, settings, out), "--set", "training.learning_rate=5e-5"]
+        again = shlex.join(words)
         terminal.next_steps(
             [
                 _tensorboard(out),
@@ -99,25 +93,38 @@ def execute(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path
       The summary, as OUT/summary.json has it.
     """
     from pipeline.runner import run as run_pipeline
-    from prodcls_tf import progress
     from prodcls_tf.cli.result import show_result
-    from prodcls_tf.cli.steps import Steps
 
+    announce(settings, sources, out)
+    with guided():
+        summary = run_pipeline(settings, {name: list(p) for name, p in sources.items()}, out)
+    show_result(summary, out)
+    return summary
+
+
+def announce(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> None:
+    """Says what goes into a run, and where its results go."""
     what = terminal.counted(sum(len(paths) for paths in sources.values()), "file")
     fields = ", ".join(settings.data.text)
     terminal.err().print(
         f"[bold]prodcls[/bold]  {what}: {fields} → {settings.data.label}, into {out}",
         soft_wrap=True,
     )
+
+
+@contextlib.contextmanager
+def guided() -> Iterator[None]:
+    """Draws the progress of a run of the pipeline, and keeps the libraries' noise away."""
+    from prodcls_tf import progress
+    from prodcls_tf.cli.steps import Steps
+
     quiet.send_noise_away()
     try:
         with Steps("loading TensorFlow and TFX") as steps, progress.listening(steps):
-            summary = run_pipeline(settings, {name: list(p) for name, p in sources.items()}, out)
+            yield
     except KeyboardInterrupt:
         terminal.note("what is finished is kept: the same command goes on from there")
         raise
-    show_result(summary, out)
-    return summary
 
 
 def serving_steps(settings: Settings, out: Path) -> list[tuple[str, str]]:
@@ -138,13 +145,12 @@ def _tensorboard(out: Path) -> tuple[str, str]:
     return "see how the training went", command
 
 
-def _arguments(sources: Mapping[str, Sequence[Path]], settings: Settings, out: Path) -> list[str]:
-    """The arguments of this run, with one setting that is worth a try."""
+def command_line(sources: Mapping[str, Sequence[Path]], settings: Settings, out: Path) -> list[str]:
+    """The arguments of another run on the same files."""
     words: list[str] = []
     for name, paths in sources.items():
         for path in paths[:3]:
             words += [str(path)] if name == "all" else [f"--{name}", str(path)]
     for column in settings.data.text:
         words += ["--text", column]
-    words += ["--label", settings.data.label, "--out", str(out)]
-    return [*words, "--set", "training.learning_rate=5e-5"]
+    return [*words, "--label", settings.data.label, "--out", str(out)]

@@ -73,17 +73,27 @@ class EncodedExamples:
           The encoded rows, in order.
         """
         tensors = {name: tf.constant(list(column), tf.string) for name, column in texts.items()}
+        return cls._of(tensors, np.asarray(labels, np.int32), text_to_ids)
+
+    def encoded_by(self, text_to_ids: TextToIds) -> EncodedExamples:
+        """Tokenizes the same texts anew, as another length or another vocabulary asks for."""
+        return self._of(self.texts, self.labels, text_to_ids)
+
+    @classmethod
+    def _of(
+        cls, texts: Mapping[str, tf.Tensor], labels: np.ndarray, text_to_ids: TextToIds
+    ) -> EncodedExamples:
         total = len(labels)
         parts = []
         for start in range(0, max(total, 1), _CHUNK):
-            chunk = [column[start : start + _CHUNK] for column in tensors.values()]
+            chunk = [column[start : start + _CHUNK] for column in texts.values()]
             parts.append(text_to_ids(chunk))
             report("tokenizing", min(start + _CHUNK, total), total)
         return cls(
             input_ids=tf.concat([part[features.INPUT_IDS] for part in parts], axis=0),
             token_type_ids=tf.concat([part[features.TOKEN_TYPE_IDS] for part in parts], axis=0),
-            texts=tensors,
-            labels=np.asarray(labels, np.int32),
+            texts=texts,
+            labels=labels,
         )
 
     @classmethod

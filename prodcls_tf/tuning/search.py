@@ -4,41 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from prodcls_tf.data.table import Rows
-from prodcls_tf.errors import OutputError, TrainingError
+from prodcls_tf.errors import OutputError
 from prodcls_tf.model.encoder import encoder_folder
 from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.results import Search
 from prodcls_tf.tuning.rows import SearchRows
-from prodcls_tf.tuning.trials import DEFAULTS, OutOfTimeError, Trials, Tried
+from prodcls_tf.tuning.trials import Trials
 from prodcls_tf.tuning.tuner import ProductTuner
 from prodcls_tf.tuning.watching import write_experiment
 
-
-@dataclass(frozen=True)
-class Search:
-    """What a search came to.
-
-    Attributes:
-      best: the settings to train with, by name; empty where none was better than those that were.
-      trials: all of them, the settings as they were first.
-      objective: what was to be best.
-    """
-
-    best: Mapping[str, Any]
-    trials: list[Tried] = field(repr=False)
-    objective: str = "macro_f1"
+# With more of these, a search goes on.
+_HOW_LONG = {"enabled", "trials", "max_minutes", "confirm", "workers", "chief"}
 
 
 def search(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path) -> Search:
     """Searches for better settings.
 
-    The settings as they are come first: all others must beat them.
+    The settings as they are come first: all others must beat them, the best ones with further
+    seeds, too.
 
     Args:
       settings: with the search's own in `tuning`.
@@ -60,10 +46,30 @@ def search(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path)
       >>> found = search(settings, train, val, Path("search"), Path("logs"))  # doctest: +SKIP
       >>> better = settings.with_values(found.best)  # doctest: +SKIP
     """
+    tuner = prepare(settings, train, val, folder, logs)
+    tuner.search()
+    return tuner.found()
+
+
+def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path) -> ProductTuner:
+    """Prepares a search, with its rows on disk, for one who runs it.
+
+    Args:
+      settings: as in `search`, and so are the others.
+      train: labelled rows to learn from.
+      val: labelled rows that trials are measured on.
+      folder: where searches keep their state.
+      logs: TensorBoard's folder.
+
+    Returns:
+      KerasTuner's kind of search.
+
+    Raises:
+      ProdclsError: rows or settings cannot be used, or a folder cannot be written.
+    """
     width, rows = _width(settings), SearchRows.choose(settings, train, val)
     name = _name(settings, rows)
     folder, logs = folder / name, logs / name
-    trials = Trials(folder, logs, settings)
     try:
         rows.write(folder / "rows")
         if not logs.exists():
@@ -74,43 +80,13 @@ def search(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path)
             f"A search needs folders that can be written. Received {folder} and {logs}: {error}. "
             "Name others."
         ) from None
-    tuner = _tuner(settings, trials, folder / "oracle", width)
-    _run_defaults(trials, settings)
-    tuner.search()
-    return Search(tuner.best_values(), tuner.tried(), settings.tuning.objective)
-
-
-def _run_defaults(trials: Trials, settings: Settings) -> None:
-    minutes = settings.tuning.max_minutes
-    try:
-        result = trials.run(DEFAULTS, {}, minutes * 60)
-    except OutOfTimeError:
-        raise TrainingError(
-            "A search has time for the settings as they are, and for more. Received "
-            f"tuning.max_minutes of {minutes:g}, in which not even their trial ended. Give more "
-            "minutes, or fewer tuning.rows."
-        ) from None
-    if result.status == "failed":
-        raise TrainingError(
-            "The settings as they are must be ones that can be trained. Received from their "
-            f"trial: {result.reason}"
-        )
-
-
-def _tuner(settings: Settings, trials: Trials, project: Path, width: int) -> ProductTuner:
-    try:
-        return ProductTuner(settings, trials, project, width)
-    except (ValueError, KeyError):
-        # A kill while its state was written. The same seed asks for the same trials again, and
-        # those that are finished are not run again.
-        shutil.rmtree(project)
-        return ProductTuner(settings, trials, project, width)
+    trials = Trials(folder, logs, settings)
+    return ProductTuner(settings, trials, folder, width, rows=len(rows.val))
 
 
 def _name(settings: Settings, rows: SearchRows) -> str:
     """What makes a search this one: another choice of values, or other results."""
-    # With more trials, or more time, a search goes on.
-    tuning = settings.tuning.model_dump(mode="json", exclude={"trials", "max_minutes", "confirm"})
+    tuning = settings.tuning.model_dump(mode="json", exclude=_HOW_LONG)
     beside = {"tuning", "tensorboard", "evaluation", "pipeline", "push"}
     rest = settings.model_dump(mode="json", exclude=beside)
     text = json.dumps([tuning, rest, rows.digest()], sort_keys=True)

@@ -109,6 +109,7 @@ class SpaceSettings(Section):
 class TuningSettings(Section):
     """The search for better settings."""
 
+    enabled: bool = Field(False, description="whether `prodcls run` searches before it trains")
     algorithm: Literal["bayesian", "random", "hyperband"] = Field(
         "bayesian", description="how the next values are chosen"
     )
@@ -121,7 +122,16 @@ class TuningSettings(Section):
     objective: Literal["macro_f1", "accuracy", "weighted_f1", "top3_accuracy"] = Field(
         "macro_f1", description="what is to be best on validation rows"
     )
+    confirm: int = Field(
+        1, ge=0, description="further seeds with which the best trials must be better"
+    )
     prune: bool = Field(True, description="stop trials that are worse than the median so far")
+    workers: Count = Field(1, description="trials at a time; several share GPUs or cores")
+    chief: str = Field(
+        "127.0.0.1:0",
+        pattern=r"^[^\s:]+:\d{1,5}$",
+        description="address at which workers of other machines find the search; port 0 for any",
+    )
     rows: int = Field(0, ge=0, description="training rows of a trial, at most; 0 for all")
     seed: int = Field(0, ge=0, description="of the choice of values; the same one, the same trials")
     space: SpaceSettings = Field(default_factory=SpaceSettings)

@@ -2,26 +2,26 @@
 
     python -m prodcls_tf.tuning.trial FOLDER
 
-Reads FOLDER/job.json and writes FOLDER/result.json, in one stroke. stdout carries its progress, a
-line of JSON each; a search that is gone leaves it nobody to tell, which ends it, too.
+Reads FOLDER/job.json and writes FOLDER/result.json, in one stroke. It ends with the search that
+started it.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal, Optional
+from typing import Any
 
 import pydantic
 
 from prodcls_tf import progress
 from prodcls_tf.errors import ProdclsError
 from prodcls_tf.settings import Settings
+from prodcls_tf.tuning import processes
+from prodcls_tf.tuning.results import Result
 
-JOB, RESULT, LOG = "job.json", "result.json", "trial.log"
+JOB, LOG = "job.json", "trial.log"
 
 # The figure of an epoch that goes with an objective; epochs have no others.
 _OF_EPOCH = {"accuracy": "val_accuracy"}
@@ -48,38 +48,6 @@ class Job(pydantic.BaseModel):
     bars: list[float] = []
 
 
-class Result(pydantic.BaseModel):
-    """What a trial came to.
-
-    Attributes:
-      status: `finished`, `pruned` (stopped early), or `failed`.
-      metrics: of the validation rows; empty if it failed.
-      curve: the figure that pruning goes by, after each epoch.
-      seconds: that it took.
-      reason: why it failed, or where it was stopped.
-    """
-
-    status: Literal["finished", "pruned", "failed"]
-    metrics: dict[str, float] = {}
-    curve: list[float] = []
-    seconds: float = 0.0
-    reason: str = ""
-
-    @classmethod
-    def read(cls, folder: Path) -> Optional[Result]:
-        """Returns a trial's result; None if it has none, or one that cannot be read."""
-        try:
-            return cls.model_validate_json((folder / RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-
-    def write(self, folder: Path) -> None:
-        """Writes it, in one stroke."""
-        part = folder / f"{RESULT}.part"
-        part.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        part.replace(folder / RESULT)
-
-
 def main(folder: Path) -> int:
     """Runs a trial.
 
@@ -91,11 +59,10 @@ def main(folder: Path) -> int:
     """
     job = Job.model_validate_json((folder / JOB).read_text(encoding="utf-8"))
     began = time.monotonic()
-    with progress.listening(_tell):
+    processes.begin()
+    with progress.listening(processes.tell):
         try:
             result = _train(job)
-        except BrokenPipeError:
-            os._exit(1)  # nobody waits for a result
         except Exception as error:
             result = Result(status="failed", reason=_reason(error))
     result.seconds = round(time.monotonic() - began, 1)
@@ -141,12 +108,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError)):
         return f"Out of memory: {first}"
     return f"{type(error).__name__}: {first}"
-
-
-def _tell(event: progress.Event) -> None:
-    told = {"task": event.task, "done": event.done, "total": event.total, "detail": event.detail}
-    sys.stdout.write(json.dumps(told) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+import shutil
+import statistics
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.engine.oracle import Oracle
 from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from prodcls_tf.errors import TrainingError
 from prodcls_tf.settings import Settings
-from prodcls_tf.tuning.dimensions import hyperparameters, most_epochs, setting_values
-from prodcls_tf.tuning.trials import DEFAULTS, OutOfTimeError, Trials, Tried
+from prodcls_tf.tuning import workers
+from prodcls_tf.tuning.confirming import Contest
+from prodcls_tf.tuning.dimensions import setting_values
+from prodcls_tf.tuning.oracle import make_oracle
+from prodcls_tf.tuning.processes import OutOfTimeError
+from prodcls_tf.tuning.results import Search, Tried
+from prodcls_tf.tuning.trials import DEFAULTS, Trials
 
 # A search whose trials fail one after the other will not get better by itself.
 _MOST_FAILURES = 3
-# Of the trials, those whose values are drawn by lot, before a model of the results guides them.
-_DRAWN = 1 / 3
-_FACTOR = 3
+# Of the best trials, those that are trained again with other seeds; and of the time, what is kept
+# for that at most.
+_CANDIDATES = 2
+_KEPT = 1 / 3
 
 
 class _OverError(FatalError):
-    """Ends the search; the only kind of error that KerasTuner lets through."""
+    """Ends the loop; the only kind of error that KerasTuner lets through."""
 
 
 class ProductTuner(BaseTuner):
@@ -39,39 +46,85 @@ class ProductTuner(BaseTuner):
     Args:
       settings: with the search's own in `tuning`.
       trials: runs a trial.
-      folder: where KerasTuner keeps its state; a search that was killed goes on from there.
+      folder: of the search; one that was killed goes on from what is in it.
       width: of the encoder's states.
+      rows: validation rows that the trials are measured on.
+      until: when the time of the search is over, by the clock of `time.time`; None where it
+        begins with `search`.
 
     Example:
-      >>> tuner = ProductTuner(settings, trials, folder, width=384)  # doctest: +SKIP
+      >>> tuner = ProductTuner(settings, trials, folder, width=384, rows=90)  # doctest: +SKIP
       >>> tuner.search()  # doctest: +SKIP
-      >>> tuner.best_values()  # doctest: +SKIP
+      >>> tuner.found().best  # doctest: +SKIP
       {'training.batch_size': 16, 'training.epochs': 6}
     """
 
-    def __init__(self, settings: Settings, trials: Trials, folder: Path, width: int) -> None:
-        self._tuning, self._trials = settings.tuning, trials
-        self._seconds = settings.tuning.max_minutes * 60
+    def __init__(
+        self,
+        settings: Settings,
+        trials: Trials,
+        folder: Path,
+        width: int,
+        rows: int,
+        until: Optional[float] = None,
+    ) -> None:
+        self._settings, self._trials = settings, trials
+        self._folder, self._width, self._rows, self._until = folder, width, rows, until
+        self._tuning = settings.tuning
         self._failures: list[str] = []
-        oracle = make_oracle(settings, width)
-        # It prints what it reloads.
-        with contextlib.redirect_stdout(io.StringIO()):
-            super().__init__(oracle, directory=str(folder.parent), project_name=folder.name)
+        project = folder / "oracle"
+        try:
+            self._open(project)
+        except (ValueError, KeyError):
+            # A kill while its state was written. The same seed asks for the same trials again,
+            # and those that are finished are not run again.
+            shutil.rmtree(project)
+            self._open(project)
+
+    def _open(self, project: Path) -> None:
+        oracle = make_oracle(self._settings, self._width)
+        super().__init__(oracle, directory=str(project.parent), project_name=project.name)
+        # A worker has another oracle by now, one that asks the chief's.
+        if self.oracle is oracle and (project / "oracle.json").exists():
+            # It prints what it reloads.
+            with contextlib.redirect_stdout(io.StringIO()):
+                oracle.reload()
+
+    def save(self) -> None:
+        """Saves nothing: all there is to be saved is the oracle's, which saves itself."""
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Runs the trials that are left.
+        """Runs what is left of the whole search: the settings as they are, trials, other seeds.
+
+        Raises:
+          TrainingError: the settings as they are cannot be trained, or three trials in a row
+            failed.
+        """
+        crew = self._tuning.workers
+        whole = self._tuning.max_minutes * 60
+        self._until = time.time() + whole - self._trials.seconds / crew
+        self._try_defaults(whole)
+        # Others may come to a chief whose address they know.
+        if crew == 1 and self._tuning.chief.endswith(":0"):
+            self.take_part(*fit_args, **fit_kwargs)
+        elif not self._over():
+            workers.run(self._folder, self._job())
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.oracle.reload()
+        self._confirm()
+
+    def take_part(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Runs trials until none is left, or their time is over; as a chief, hands them out.
 
         Raises:
           TrainingError: three trials in a row failed.
         """
-        try:
+        with contextlib.suppress(_OverError):
             super().search(*fit_args, **fit_kwargs)
-        except _OverError:
-            self.save()
 
     def pre_create_trial(self) -> None:
-        """Ends the search where its time is over."""
-        if self._left() <= 0:
+        """Ends the loop where its time is over."""
+        if self._over():
             raise _OverError
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> dict[str, float]:
@@ -98,64 +151,94 @@ class ProductTuner(BaseTuner):
             )
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
-        """Returns the best trials' values; none for the first where the settings are best."""
-        trials = [t for t in self.oracle.get_best_trials(num_trials) if t.score is not None]
-        found = [trial.hyperparameters for trial in trials]
-        if not self._gained(trials):
-            found.insert(0, keras_tuner.HyperParameters())
-        return found[:num_trials]
+        """Returns the values to train with first, none where the settings are best; then others."""
+        ranked = [trial for trial in self.oracle.get_best_trials(10**6) if trial.score is not None]
+        best = self._contest().winner()
+        first = [trial for trial in ranked if trial.trial_id == best]
+        others = [trial.hyperparameters for trial in ranked if trial.trial_id != best]
+        found = [trial.hyperparameters for trial in first] or [keras_tuner.HyperParameters()]
+        return [*found, *others][:num_trials]
 
-    def best_values(self) -> dict[str, Any]:
-        """Returns the settings of the best trial, by name; none if the settings are best."""
-        return setting_values(self.get_best_hyperparameters()[0].values)
+    def found(self) -> Search:
+        """Returns what the search came to."""
+        best = setting_values(self.get_best_hyperparameters()[0].values)
+        return Search(
+            best=best,
+            number=self._contest().winner(),
+            trials=self._tried(),
+            objective=self._tuning.objective,
+            rows=self._rows,
+        )
 
-    def tried(self) -> list[Tried]:
-        """Returns the trials of this search, the settings as they are first."""
-        numbers = [DEFAULTS, *self.oracle.start_order]
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Prints nothing: the space stands in the settings."""
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """Prints nothing: `found` has all."""
+
+    def _try_defaults(self, whole: float) -> None:
+        try:
+            result = self._trials.run(DEFAULTS, {}, max(self._left(), 0.0), whole=True)
+        except OutOfTimeError:
+            raise TrainingError(
+                "A search has time for the settings as they are, and for more. Received "
+                f"tuning.max_minutes of {whole / 60:g}, in which not even their trial ended. Give "
+                "more minutes, or fewer tuning.rows."
+            ) from None
+        if result.status == "failed":
+            raise TrainingError(
+                "The settings as they are must be ones that can be trained. Received from their "
+                f"trial: {result.reason}"
+            )
+
+    def _confirm(self) -> None:
+        """Trains the best trials and the settings as they are with further seeds.
+
+        Many were tried and one is best by luck alone: of two that are equal, the one that had it
+        on these rows with this seed.
+        """
+        contest = self._contest()
+        with contextlib.suppress(OutOfTimeError):
+            for again in contest.entries(self._tuning.confirm, self._settings.training.seed):
+                if self._left() <= 0:
+                    return
+                self._trials.run(again.number, again.values, self._left(), whole=True)
+
+    def _contest(self) -> Contest:
         results = self._trials.results()
+        ranked = [trial for trial in self.oracle.get_best_trials(_CANDIDATES) if trial.score]
+        scores = {
+            number: result.metrics.get(self._tuning.objective) for number, result in results.items()
+        }
+        candidates = {t.trial_id: setting_values(t.hyperparameters.values) for t in ranked}
+        return Contest(candidates, scores)
+
+    def _tried(self) -> list[Tried]:
+        results = self._trials.results()
+        trials = [DEFAULTS, *self.oracle.start_order]
+        seeds = [again.number for again in self._contest().entries(self._tuning.confirm, 0)]
         return [
-            Tried(number, self._trials.values(number), results[number])
-            for number in numbers
+            Tried(number=number, values=self._trials.values(number), result=results[number])
+            for number in [*trials, *seeds]
             if number in results
         ]
 
-    def _gained(self, trials: Sequence[Trial]) -> bool:
-        before = self._trials.defaults
-        bar = before.metrics[self._tuning.objective] if before and before.metrics else float("-inf")
-        return bool(trials) and trials[0].score > bar
+    def _job(self) -> workers.Job:
+        assert self._until is not None
+        return workers.Job(
+            settings=self._settings.model_dump(mode="json"),
+            logs=str(self._trials.logs),
+            width=self._width,
+            rows=self._rows,
+            until=self._until,
+        )
 
     def _left(self) -> float:
-        return self._seconds - self._trials.seconds
+        assert self._until is not None
+        return self._until - time.time()
 
-
-def make_oracle(settings: Settings, width: int) -> Oracle:
-    """Makes what chooses the values.
-
-    Args:
-      settings: with the search's own in `tuning`.
-      width: of the encoder's states.
-
-    Returns:
-      The oracle; the same settings give the same one.
-    """
-    tuning = settings.tuning
-    common = {
-        "objective": keras_tuner.Objective(tuning.objective, "max"),
-        "hyperparameters": hyperparameters(settings, width),
-        "allow_new_entries": False,
-        # It takes 0 for none.
-        "seed": tuning.seed + 1,
-        # Counted by the tuner, which can say why.
-        "max_consecutive_failed_trials": 10**9,
-    }
-    if tuning.algorithm == "random":
-        oracle: Oracle = keras_tuner.oracles.RandomSearchOracle(**common)
-    elif tuning.algorithm == "bayesian":
-        drawn = max(3, round(_DRAWN * tuning.trials))
-        oracle = keras_tuner.oracles.BayesianOptimizationOracle(**common, num_initial_points=drawn)
-    else:
-        epochs = max(most_epochs(settings), _FACTOR)
-        oracle = keras_tuner.oracles.HyperbandOracle(**common, max_epochs=epochs, factor=_FACTOR)
-    oracle.max_trials = tuning.trials
-    oracle.verbose = 0
-    return oracle
+    def _over(self) -> bool:
+        """Whether what is left is needed to train the best ones again."""
+        took = [result.seconds for result in self._trials.results().values()]
+        again = self._tuning.confirm * (1 + _CANDIDATES) * statistics.fmean(took or [0.0])
+        return self._left() <= min(again, _KEPT * self._tuning.max_minutes * 60)

@@ -12,11 +12,11 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.benchmarks import linear_svm
+from tests.benchmarks.training import train_once
 
 _SETS = ["flipkart", "pricerunner_cluster", "banking77"]
 _HEAD = (
@@ -51,7 +51,7 @@ def _row(name: str, folder: Path, seeds: int, overrides: list[str]) -> str:
     _say(f"{name}, linear SVM: {json.dumps(peer)}")
     runs = []
     for seed in range(seeds):
-        runs.append(_train(folder, seed, overrides))
+        runs.append(train_once(folder, seed, overrides))
         _say(f"{name}, seed {seed}: {json.dumps(runs[-1])}")
     columns = {key: [run[key] for run in runs] for key in runs[0]}
     mean = {key: statistics.fmean(values) for key, values in columns.items()}
@@ -64,15 +64,6 @@ def _row(name: str, folder: Path, seeds: int, overrides: list[str]) -> str:
         f"| {name} | {peer['test_accuracy']:.3f} / {peer['test_macro_f1']:.3f} | {figures} | "
         f"{fewer:.0%} | {mean['seconds']:.0f} | {max(columns['peak_mb']):.0f} |"
     )
-
-
-def _train(folder: Path, seed: int, overrides: list[str]) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.benchmarks.one_training", str(folder), str(seed)]
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TRANSFORMERS_VERBOSITY": "error"}
-    done = subprocess.run(
-        [*command, *overrides], env=environment, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _machine() -> str:

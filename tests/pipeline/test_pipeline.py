@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
 import yaml
 from tfx.dsl.compiler.compiler import Compiler
 
-from pipeline.arguments import Encoder, Places, Sources, trainer_settings
+from pipeline.arguments import Encoder, Places, Sources, search_name, trainer_settings
 from pipeline.pipeline import create_pipeline
 from prodcls_tf.settings import Settings
 
 # No such path exists: the pipeline is made without a look at any file.
 SOURCES = Sources({"all": ["no/products.csv"]}, fingerprint="f1", version="1")
 ENCODER = Encoder("no/encoder", vocabulary_digest="v1", digest="e1")
-PLACES = Places("no/root", "no/metadata.sqlite", "no/serving", "no/logs", "no/checkpoints")
+PLACES = Places(
+    "no/root", "no/metadata.sqlite", "no/serving", "no/logs", "no/checkpoints", "no/searches"
+)
 
 
-def _steps(*overrides: str) -> dict[str, bytes]:
+def _steps(*overrides: str, **how: bool) -> dict[str, bytes]:
     """What TFX decides by whether a step's former result holds, by step."""
     pipeline = create_pipeline(
         Settings.load(overrides=overrides),
@@ -21,6 +26,7 @@ def _steps(*overrides: str) -> dict[str, bytes]:
         sources=SOURCES,
         encoder=ENCODER,
         places=PLACES,
+        **how,
     )
     nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
     return {
@@ -28,8 +34,8 @@ def _steps(*overrides: str) -> dict[str, bytes]:
     }
 
 
-def _changed(*overrides: str) -> list[str]:
-    before, after = _steps(), _steps(*overrides)
+def _changed(*overrides: str, of: tuple[str, ...] = ()) -> list[str]:
+    before, after = _steps(*of), _steps(*of, *overrides)
     return [name for name in before if before[name] != after[name]]
 
 
@@ -54,6 +60,52 @@ def test_each_setting_reaches_only_the_steps_that_depend_on_it() -> None:
     assert _changed("encoder.max_length=64") == ["Transform", "Trainer"]
     assert _changed("data.val_share=0.3") == ["ProductExampleGen", "Trainer"]
     assert _changed("data.text=[name]") == ["ProductExampleGen", "Transform", "Trainer"]
+
+
+SEARCHING = ("tuning.enabled=true",)
+
+
+def test_a_search_stands_between_transform_and_trainer() -> None:
+    assert list(_steps(*SEARCHING))[4:7] == ["Transform", "Tuner", "Trainer"]
+
+
+def test_a_search_that_was_made_before_is_looked_up() -> None:
+    assert list(_steps(*SEARCHING, searched=True))[4:7] == ["Transform", "FormerSearch", "Trainer"]
+
+
+def test_a_search_alone_ends_with_the_tuner() -> None:
+    assert list(_steps(*SEARCHING, only_search=True))[-1] == "Tuner"
+
+
+def test_only_what_a_search_depends_on_makes_another_one() -> None:
+    assert _changed("push.top_k=3", of=SEARCHING) == ["Trainer"]
+    assert _changed("tensorboard.profile_steps=3", of=SEARCHING) == ["Trainer"]
+    assert _changed("tuning.trials=3", of=SEARCHING) == ["Tuner"]
+    assert _changed("training.patience=9", of=SEARCHING) == ["Tuner", "Trainer"]
+
+
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [
+        ("tuning.workers=2", True),
+        ("tuning.chief='10.0.0.1:8000'", True),
+        ("push.model_name=other", True),
+        ("tuning.trials=3", False),
+        ("tuning.seed=3", False),
+        ("training.epochs=3", False),
+    ],
+)
+def test_the_name_of_a_search_goes_by_what_it_finds(override: str, same: bool) -> None:
+    names = [
+        search_name(Settings.load(overrides=overrides), SOURCES, ENCODER)
+        for overrides in ([], [override])
+    ]
+    assert (names[0] == names[1]) == same
+
+
+def test_another_version_of_the_code_does_not_make_another_search() -> None:
+    newer = dataclasses.replace(SOURCES, version="2")
+    assert search_name(Settings(), newer, ENCODER) == search_name(Settings(), SOURCES, ENCODER)
 
 
 def test_beam_options_pass_through() -> None:

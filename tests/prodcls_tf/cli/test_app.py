@@ -6,7 +6,17 @@ import sys
 
 from prodcls_tf import __version__
 
-COMMANDS = ("demo", "run", "runs", "classify", "evaluate", "tensorboard", "settings", "doctor")
+COMMANDS = (
+    "demo",
+    "run",
+    "tune",
+    "runs",
+    "classify",
+    "evaluate",
+    "tensorboard",
+    "settings",
+    "doctor",
+)
 HEAVY = (
     "ml_metadata",
     "tensorflow",
@@ -85,3 +95,13 @@ def test_tensorboard_without_logs_says_so(prodcls, tmp_path):
 
 def test_tensorboard_itself_starts(fresh_python):
     assert "2." in fresh_python("from tensorboard import default, version; print(version.VERSION)")
+
+
+def test_missing_extra_is_told_with_its_remedy(tmp_path):
+    code = (
+        "import sys; sys.modules['ml_metadata'] = None; from prodcls_tf.cli import main;"
+        f"sys.exit(main(['runs', 'list', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'prodcls[pipeline]'" in done.stderr

@@ -10,8 +10,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from prodcls_tf.errors import InputError, OutputError, TrainingError
 from prodcls_tf.settings import Settings
-from prodcls_tf.tuning.search import Search, search
-from prodcls_tf.tuning.trials import DEFAULTS, OutOfTimeError, Trials
+from prodcls_tf.tuning.processes import OutOfTimeError
+from prodcls_tf.tuning.results import Search
+from prodcls_tf.tuning.search import search
+from prodcls_tf.tuning.trials import DEFAULTS, Trials
 from tests.tiny import tiny_rows, tiny_settings, write_tiny_encoder
 
 TRAIN, VAL = tiny_rows(90), tiny_rows(45, seed=1)
@@ -26,7 +28,12 @@ def folder(tmp_path_factory) -> Path:
 def settings(tmp_path_factory) -> Settings:
     encoder = write_tiny_encoder(tmp_path_factory.mktemp("tiny") / "encoder")
     return tiny_settings(
-        encoder, "tuning.algorithm=random", "tuning.trials=2", "tuning.space.training.epochs=[1, 2]"
+        encoder,
+        "tuning.algorithm=random",
+        "tuning.trials=2",
+        "tuning.confirm=0",
+        "tuning.space.training.epochs=[1, 2]",
+        "tuning.space.encoder.max_length=null",
     )
 
 

@@ -1,0 +1,106 @@
+"""Prints what a search for settings came to."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from rich.text import Text
+
+from prodcls_tf.cli import terminal
+from prodcls_tf.tuning.results import Search, Tried
+
+_DEFAULTS = "defaults"
+_MOST = 12
+_NAMES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "weighted_f1": "weighted-F1",
+    "top3_accuracy": "top-3 accuracy",
+}
+
+
+def show_search(found: Search) -> None:
+    """Prints the trials, the best first, and the settings that won.
+
+    Args:
+      found: what the search came to.
+    """
+    trials = [tried for tried in found.trials if "-seed" not in tried.number]
+    done = [tried for tried in trials if tried.result.metrics]
+    best = sorted(done, key=lambda tried: -tried.result.metrics[found.objective])
+    rows = terminal.counted(found.rows, "validation row")
+    title = f"The best of {len(trials)} trials" if len(best) > _MOST else "Trials, the best first"
+    terminal.heading(f"{title}, on {rows}")
+    table = terminal.table("trial", "macro-F1", "accuracy", "took", "")
+    table.columns[-1].justify = "left"
+    for tried in best[:_MOST]:
+        table.add_row(*_line(tried, found))
+    terminal.show(table)
+    _show_failures(trials)
+    _show_best(found)
+
+
+def show_found(hparams: dict[str, Any]) -> None:
+    """Prints the settings that a run took from a search.
+
+    Args:
+      hparams: by name; empty where no other settings were better.
+    """
+    terminal.heading("Settings found")
+    if not hparams:
+        terminal.out().print("  none better than those that were given")
+        return
+    table = terminal.table("", "", left=2)
+    table.show_header = False
+    for name, value in sorted(hparams.items()):
+        table.add_row(Text(name), Text(_short(value)))
+    terminal.show(table)
+
+
+def _line(tried: Tried, found: Search) -> list[Text]:
+    metrics, won = tried.result.metrics, tried.number == found.number
+    style = "good" if won else ""
+    remark = "the settings as they are" if tried.number == _DEFAULTS else ""
+    if tried.result.status == "pruned":
+        remark = "stopped early"
+    return [
+        Text(tried.number, style),
+        Text(f"{metrics['macro_f1']:.4f}", style),
+        Text(f"{metrics['accuracy']:.4f}", style),
+        Text(terminal.seconds(tried.result.seconds), "soft"),
+        Text(f"{remark}, best" if won and remark else "best" if won else remark, "soft"),
+    ]
+
+
+def _show_failures(trials: Sequence[Tried]) -> None:
+    failed = [tried for tried in trials if tried.result.status == "failed"]
+    for tried in failed[:3]:
+        terminal.note(f"trial {tried.number} failed: {tried.result.reason}")
+    if len(failed) > 3:
+        terminal.note(f"{len(failed) - 3} more trials failed, see search.json")
+
+
+def _show_best(found: Search) -> None:
+    before, after = (_mean(found, number) for number in (_DEFAULTS, found.number))
+    again = len(found.runs_of(found.number))
+    show_found(found.best)
+    if found.best:
+        seeds = f", mean of {again} seeds" if again > 1 else ", with one seed"
+        terminal.out().print(
+            f"  [soft]{_NAMES[found.objective]} {before:.4f} → {after:.4f}{seeds}[/soft]"
+        )
+
+
+def _mean(found: Search, number: str) -> float:
+    figures = [
+        tried.result.metrics[found.objective]
+        for tried in found.runs_of(number)
+        if tried.result.metrics
+    ]
+    return statistics.fmean(figures)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,141 @@
+"""Searches in the pipeline: real trials of a tiny BERT; one file, so that each is made once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import keras_tuner
+import pytest
+import yaml
+
+import pipeline.runner
+from pipeline.history import read_history
+from pipeline.out_folder import OutFolder
+from pipeline.runner import search
+from prodcls_tf import progress
+from prodcls_tf.errors import TrainingError
+from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.results import Search
+from tests.tiny import POOR
+
+from .conftest import Run, Shop, run_in, write_products
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Shop:
+    """A shop with an output folder of its own."""
+    folder = tmp_path_factory.mktemp("tuned")
+    write_products(folder / "products.csv", 160)
+    return Shop(folder / "products.csv", shop.encoder, folder / "out")
+
+
+@pytest.fixture(scope="module")
+def found(store: Shop) -> Search:
+    """A search, and no more."""
+    return search(store.settings(*POOR), {"all": [store.products]}, store.out)
+
+
+@pytest.fixture(scope="module")
+def tuned(store: Shop, found: Search) -> Run:
+    """A run that takes what was found."""
+    return run_in(store, *POOR, "tuning.enabled=true")
+
+
+def trials(store: Shop) -> dict[str, int]:
+    results = OutFolder(store.out).searches.glob("*/trials/*/result.json")
+    return {str(path): path.stat().st_mtime_ns for path in results}
+
+
+def test_a_search_finds_better_settings(found: Search) -> None:
+    assert found.number == "0"
+    assert found.best["training.learning_rate"] == 0.01
+    assert found.best["encoder.max_length"] == 16
+    assert [tried.result.status for tried in found.trials] == ["finished", "finished"]
+
+
+def test_a_search_leaves_its_findings_as_a_settings_file(store: Shop, found: Search) -> None:
+    settings = Settings.load(hparams=OutFolder(store.out).hparams)
+    assert settings == Settings().with_values(found.best)
+    assert Search.model_validate_json(OutFolder(store.out).search.read_text()) == found
+
+
+def test_the_best_settings_are_an_artifact_that_keras_tuner_reads(
+    store: Shop, found: Search
+) -> None:
+    (path,) = OutFolder(store.out).artifacts.glob("Tuner/best_hyperparameters/*/*.txt")
+    values = keras_tuner.HyperParameters.from_config(json.loads(path.read_text())).values
+    assert values["training.learning_rate"] == 0.01
+
+
+def test_a_run_takes_what_was_found_and_trains_with_it(tuned: Run, found: Search) -> None:
+    assert tuned.summary.hparams == found.best
+    assert tuned.summary.settings["training"]["learning_rate"] == 0.01
+    extra = Path(tuned.summary.model or "") / "assets.extra"
+    assert yaml.safe_load((extra / "settings.yaml").read_text())["encoder"]["max_length"] == 16
+
+
+def test_a_run_does_not_search_again(store: Shop, tuned: Run, found: Search) -> None:
+    assert "Tuner" not in tuned.summary.seconds
+    assert len(trials(store)) == 2
+
+
+def test_the_logs_of_the_search_outlive_the_training(store: Shop, tuned: Run) -> None:
+    logs = OutFolder(store.out).logs
+    assert list(logs.glob("train/*.tfevents.*"))
+    assert len(list(logs.glob("search/*/*/train/*.tfevents.*"))) == 2
+
+
+def test_the_model_keeps_its_own_curves_alone(store: Shop, tuned: Run) -> None:
+    (kept,) = OutFolder(store.out).artifacts.glob("Trainer/model_run/*")
+    assert sorted(path.name for path in kept.iterdir() if path.is_dir()) == ["train", "validation"]
+
+
+def test_a_listed_run_has_the_settings_that_were_found(store: Shop, tuned: Run) -> None:
+    (training,) = read_history(store.out).trainings
+    assert training.settings["training"]["learning_rate"] == 0.01
+
+
+def test_a_search_on_the_same_data_is_spared_though_the_code_is_another(
+    store: Shop, tuned: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = trials(store)
+    monkeypatch.setattr(pipeline.runner, "_code_version", lambda: "0.2.0+newer")
+    again = search(store.settings(*POOR), {"all": [store.products]}, store.out)
+    assert again.best == tuned.summary.hparams
+    assert trials(store) == before
+
+
+def test_a_search_whose_artifact_is_gone_takes_its_finished_trials(
+    store: Shop, tuned: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(store.out, out)
+    copied = Shop(store.products, store.encoder, out)
+    before = trials(copied)
+    (out / "metadata.sqlite").unlink()
+    for step in (out / "pipeline").iterdir():
+        if step.is_dir() and step.name != "searches":
+            shutil.rmtree(step)
+    again = search(store.settings(*POOR), {"all": [store.products]}, out)
+    assert again.best == tuned.summary.hparams
+    assert trials(copied) == before
+
+
+def test_a_search_that_cannot_succeed_ends_with_its_own_words(store: Shop, tmp_path: Path) -> None:
+    broken = store.settings(*POOR).with_values(
+        {"training.learning_rate": 1e30, "training.clip_norm": 0.0}
+    )
+    with pytest.raises(TrainingError, match="settings as they are must be ones that can be"):
+        search(broken, {"all": [store.products]}, tmp_path)
+
+
+def test_progress_names_the_trials(store: Shop, tmp_path: Path) -> None:
+    events: list[progress.Event] = []
+    short = store.settings(*POOR, "tuning.max_minutes=0.02")
+    with progress.listening(events.append), pytest.raises(TrainingError, match="max_minutes"):
+        search(short, {"all": [store.products]}, tmp_path)
+    assert "trial defaults" in {event.task for event in events}

@@ -1,0 +1,142 @@
+"""Several workers, and kills in the middle: real processes that train a tiny BERT."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from prodcls_tf.errors import SettingsError
+from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.trials import DEFAULTS
+from tests.tiny import POOR, tiny_settings, write_tiny_encoder
+
+ROOT = Path(__file__).parents[3]
+
+SEARCHING = """
+import json, sys
+from pathlib import Path
+from tests.tiny import tiny_rows  # first: IPython brings another package of that name
+from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.search import search
+
+folder = Path(sys.argv[1])
+settings = Settings.load(folder / "settings.yaml")
+found = search(settings, tiny_rows(90), tiny_rows(45, seed=1), folder / "state", folder / "logs")
+trials = [[tried.number, tried.result.status] for tried in found.trials]
+print(json.dumps({"best": dict(found.best), "number": found.number, "trials": trials}))
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    encoder = write_tiny_encoder(tmp_path_factory.mktemp("tiny") / "encoder")
+    return tiny_settings(encoder, "tuning.algorithm=random", "tuning.trials=3", "tuning.confirm=0",
+                         "tuning.space.training.epochs=[1, 2]")  # fmt: skip
+
+
+def start(settings: Settings, folder: Path) -> subprocess.Popen[str]:
+    (folder / "settings.yaml").write_text(settings.to_yaml(), encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, "-c", SEARCHING, str(folder)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def end(process: subprocess.Popen[str]) -> dict:
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    return json.loads(out.splitlines()[-1])
+
+
+def results(folder: Path) -> dict[str, int]:
+    found = (folder / "state").glob("*/trials/*/result.json")
+    return {path.parent.name: path.stat().st_mtime_ns for path in found}
+
+
+def processes_on(folder: Path) -> list[int]:
+    """The processes of a search, by their command line."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue
+        if any(word.startswith(str(folder / "state")) for word in words):
+            found.append(int(entry.name))
+    return found
+
+
+def wait_for(condition, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_two_workers_share_the_trials_of_a_search(settings, tmp_path):
+    two = settings.with_values({"tuning.workers": 2})
+    found = end(start(two, tmp_path))
+    assert found["trials"] == [[name, "finished"] for name in (DEFAULTS, "0", "1", "2")]
+    (home,) = (tmp_path / "state").iterdir()
+    assert {path.stem for path in (home / "workers").glob("*.log")} == {
+        "chief", "worker0", "worker1"
+    }  # fmt: skip
+    assert processes_on(tmp_path) == []
+
+
+def test_a_killed_search_leaves_no_process_and_goes_on_with_its_finished_trials(settings, tmp_path):
+    process = start(settings, tmp_path)
+    wait_for(lambda: len(results(tmp_path)) == 2, process)
+    wait_for(lambda: len(list((tmp_path / "state").glob("*/trials/1/job.json"))) == 1, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = results(tmp_path)
+    until = time.monotonic() + 30
+    while processes_on(tmp_path) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert processes_on(tmp_path) == []
+
+    found = end(start(settings, tmp_path))
+    assert found["trials"] == [[name, "finished"] for name in (DEFAULTS, "0", "1", "2")]
+    assert {name: results(tmp_path)[name] for name in before} == before
+
+
+def test_a_worker_that_is_killed_costs_its_trial_alone(settings, tmp_path):
+    process = start(settings.with_values({"tuning.workers": 2}), tmp_path)
+    wait_for(lambda: len(list((tmp_path / "state").glob("*/trials/[01]/job.json"))) == 2, process)
+    worker = next(
+        pid for pid in processes_on(tmp_path)
+        if b"prodcls_tf.tuning.worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        and b"KERASTUNER_TUNER_ID=worker0\0" in Path(f"/proc/{pid}/environ").read_bytes()
+    )  # fmt: skip
+    os.kill(worker, signal.SIGKILL)
+    found = end(process)
+    assert len(found["trials"]) == 3
+    assert processes_on(tmp_path) == []
+
+
+def test_the_best_trials_are_trained_again_with_another_seed(settings, tmp_path):
+    encoder = Path(settings.encoder.name)
+    slow = tiny_settings(encoder, *POOR).with_values({"tuning.confirm": 1})
+    found = end(start(slow, tmp_path))
+    assert [name for name, _ in found["trials"]] == [
+        DEFAULTS, "0", f"{DEFAULTS}-seed1", "0-seed1"
+    ]  # fmt: skip
+    assert found["number"] == "0"
+    assert found["best"]["training.learning_rate"] == 0.01
+    assert "training.seed" not in found["best"]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ":5000", "here:port"])
+def test_an_address_without_host_or_port_is_refused(address):
+    with pytest.raises(SettingsError, match=r"tuning\.chief"):
+        Settings.load(overrides=[f"tuning.chief='{address}'"])
