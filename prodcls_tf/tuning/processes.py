@@ -79,7 +79,7 @@ def run_module(
       folder: its only argument.
       log: file for what it writes to stderr; overwritten.
       seconds: after which it is stopped.
-      called: stands before the names of its tasks; '' where they are good as they are.
+      called: see `pass_on`.
       environment: variables that it gets beside those of this process.
 
     Returns:
@@ -104,15 +104,18 @@ def pass_on(process: subprocess.Popen[str], called: str = "") -> None:
 
     Args:
       process: that was `started`.
-      called: stands before the names of its tasks; '' where they are good as they are.
+      called: the one task that all of its own are details of; '' where they stand for themselves.
     """
     assert process.stdout is not None
     for line in process.stdout:
         # Libraries may print lines of their own.
         with contextlib.suppress(ValueError, KeyError, TypeError):
             told = json.loads(line)
-            name = f"{called}: {told['task']}" if called else told["task"]
-            report(name, told["done"], told["total"], told["detail"])
+            task, done, total, detail = (told[n] for n in ("task", "done", "total", "detail"))
+            if called:
+                share = f" {100 * done // total}%" if total and total > 1 else ""
+                task, done, total, detail = called, 0, 1, f"{task}{share}  {detail}".rstrip()
+            report(task, done, total, detail)
 
 
 def begin() -> None:

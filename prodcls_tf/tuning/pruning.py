@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, Optional
 
+import pydantic
 import tensorflow as tf
 
 # Before so many trials are finished, there is no median worth the name.
@@ -14,30 +16,44 @@ _FEWEST = 3
 _SPARED = 1
 
 
-def bars(curves: Sequence[Sequence[float]]) -> list[float]:
-    """What a trial must have reached after each epoch.
+class Course(pydantic.BaseModel):
+    """How a finished trial went.
+
+    Attributes:
+      curve: the figure that counts, after each epoch.
+      epochs: that it was to have; more than the curve has where patience ended it.
+    """
+
+    curve: list[float]
+    epochs: int
+
+
+def bar(courses: Sequence[Course], done: Fraction) -> Optional[float]:
+    """What a trial must have reached when a share of its epochs is done.
 
     The median stopping rule (Golovin et al. 2017, section 3.2.2): a trial whose best figure so far
-    is under the median of what the others had by the same epoch will hardly be the best one.
+    is under the median of what the others had by then will hardly be the best one. `By then` is
+    the same share of their epochs, not their number: rates fall over the whole of a training, so
+    that a short one is ahead after as many epochs.
 
     Args:
-      curves: of each finished trial, its figure after each epoch.
+      courses: of the finished trials.
+      done: the share, over 0 and up to 1.
 
     Returns:
-      The bar by epoch, as far as enough trials came; empty for none.
+      The bar; None where fewer than three trials had an epoch by then.
 
     Example:
-      >>> bars([[0.1, 0.5, 0.4], [0.2, 0.6], [0.3, 0.7]])
-      [0.2, 0.6]
+      >>> others = [Course(curve=[0.1 * n, 0.5], epochs=2) for n in (1, 2, 3)]
+      >>> bar(others, Fraction(3, 6))
+      0.2
     """
-    best = [[max(curve[: epoch + 1]) for epoch in range(len(curve))] for curve in curves]
-    found = []
-    for epoch in range(max(map(len, best), default=0)):
-        reached = [curve[epoch] for curve in best if epoch < len(curve)]
-        if len(reached) < _FEWEST:
-            break
-        found.append(statistics.median(reached))
-    return found
+    reached = [
+        max(course.curve[: int(done * course.epochs)])
+        for course in courses
+        if int(done * course.epochs) > 0
+    ]
+    return statistics.median(reached) if len(reached) >= _FEWEST else None
 
 
 class StopBelow(tf.keras.callbacks.Callback):
@@ -45,20 +61,29 @@ class StopBelow(tf.keras.callbacks.Callback):
 
     Args:
       monitor: the figure of an epoch that counts, higher is better.
-      bars: by epoch.
+      others: how the finished trials went; none where nothing is to be stopped.
 
     Attributes:
+      epochs: that the training is to have, once it has begun.
       stopped: the number of epochs after which it stopped the training; None if it did not.
     """
 
-    def __init__(self, monitor: str, bars: Sequence[float]) -> None:
+    def __init__(self, monitor: str, others: Sequence[Course]) -> None:
         super().__init__()
-        self._monitor, self._bars, self._best = monitor, list(bars), float("-inf")
+        self._monitor, self._others, self._best = monitor, list(others), float("-inf")
+        self.epochs = 0
         self.stopped: Optional[int] = None
+
+    def on_train_begin(self, logs: Optional[dict[str, Any]] = None) -> None:
+        """Notes how long the training is to be."""
+        self.epochs = self.params["epochs"]
 
     def on_epoch_end(self, epoch: int, logs: Optional[dict[str, Any]] = None) -> None:
         """Judges the epoch."""
         self._best = max(self._best, float((logs or {})[self._monitor]))
-        if _SPARED <= epoch < len(self._bars) and self._best < self._bars[epoch]:
+        if epoch < _SPARED:
+            return
+        needed = bar(self._others, Fraction(epoch + 1, self.epochs))
+        if needed is not None and self._best < needed:
             self.stopped = epoch + 1
             self.model.stop_training = True

@@ -18,6 +18,7 @@ class Result(pydantic.BaseModel):
       status: `finished`, `pruned` (stopped early), or `failed`.
       metrics: of the validation rows; empty if it failed.
       curve: the figure that pruning goes by, after each epoch.
+      epochs: that it was to have.
       seconds: that it took.
       reason: why it failed, or where it was stopped.
     """
@@ -25,6 +26,7 @@ class Result(pydantic.BaseModel):
     status: Literal["finished", "pruned", "failed"]
     metrics: dict[str, float] = {}
     curve: list[float] = []
+    epochs: int = 0
     seconds: float = 0.0
     reason: str = ""
 

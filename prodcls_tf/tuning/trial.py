@@ -37,7 +37,7 @@ class Job(pydantic.BaseModel):
       logs: TensorBoard's folder for this trial.
       number: of the trial, for people.
       values: the settings that it tries, by name.
-      bars: what is to be reached by epoch, see `pruning.bars`.
+      others: curve and epochs of the trials that it must keep up with, see `pruning.Course`.
     """
 
     settings: dict[str, Any]
@@ -45,7 +45,7 @@ class Job(pydantic.BaseModel):
     logs: str
     number: str
     values: dict[str, Any]
-    bars: list[float] = []
+    others: list[dict[str, Any]] = []
 
 
 def main(folder: Path) -> int:
@@ -73,13 +73,13 @@ def main(folder: Path) -> int:
 def _train(job: Job) -> Result:
     # Here, so that a job that cannot be read is told at once.
     from prodcls_tf.classifier import ProductClassifier
-    from prodcls_tf.tuning.pruning import StopBelow
+    from prodcls_tf.tuning.pruning import Course, StopBelow
     from prodcls_tf.tuning.rows import SearchRows
-    from prodcls_tf.tuning.watching import write_trial
+    from prodcls_tf.tuning.watching import values_shown, write_trial
 
     settings = Settings.parse(job.settings)
     monitor = _OF_EPOCH.get(settings.tuning.objective, _USUAL)
-    stopping = StopBelow(monitor, job.bars)
+    stopping = StopBelow(monitor, [Course.model_validate(other) for other in job.others])
     rows = SearchRows.read(Path(job.rows))
     trained = ProductClassifier(settings).fit(
         rows.train, rows.val, log_dir=job.logs, callbacks=[stopping]
@@ -89,12 +89,14 @@ def _train(job: Job) -> Result:
         for name, value in trained.metrics["val"].headline().items()
         if name != "rows"
     }
-    write_trial(Path(job.logs), job.number, job.values, metrics)
+    shown = values_shown(settings, stopping.epochs, trained.model.deep.width)
+    write_trial(Path(job.logs), job.number, shown, metrics)
     stopped = stopping.stopped
     return Result(
         status="finished" if stopped is None else "pruned",
         metrics=metrics,
         curve=[epoch[monitor] for epoch in trained.history],
+        epochs=stopping.epochs,
         reason="" if stopped is None else f"behind the median after {stopped} epochs",
     )
 

@@ -12,7 +12,6 @@ from prodcls_tf.errors import OutputError
 from prodcls_tf.progress import report
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning import processes
-from prodcls_tf.tuning.pruning import bars
 from prodcls_tf.tuning.results import Result
 from prodcls_tf.tuning.trial import JOB, LOG, Job
 
@@ -44,7 +43,9 @@ class Trials:
 
     def __init__(self, folder: Path, logs: Path, settings: Settings) -> None:
         self._folder, self.logs = folder, logs
-        self._prune, self._objective = settings.tuning.prune, settings.tuning.objective
+        # Hyperband has rungs of its own.
+        self._prune = settings.tuning.prune and settings.tuning.algorithm != "hyperband"
+        self._objective = settings.tuning.objective
         self._settings = settings
 
     def run(
@@ -119,7 +120,7 @@ class Trials:
 
     def _job(self, number: str, values: Mapping[str, Any], whole: bool) -> Job:
         others = [
-            result.curve
+            {"curve": result.curve, "epochs": result.epochs}
             for other, result in self.results().items()
             if result.status == "finished" and other != number
         ]
@@ -129,5 +130,5 @@ class Trials:
             logs=str(self.logs / number),
             number=number,
             values=dict(values),
-            bars=bars(others) if self._prune and not whole else [],
+            others=others if self._prune and not whole else [],
         )

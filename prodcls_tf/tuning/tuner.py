@@ -31,6 +31,8 @@ _MOST_FAILURES = 3
 # for that at most.
 _CANDIDATES = 2
 _KEPT = 1 / 3
+# Seconds before another trial is asked for.
+_PAUSE = 0.2
 
 
 class _OverError(FatalError):
@@ -75,7 +77,7 @@ class ProductTuner(BaseTuner):
         project = folder / "oracle"
         try:
             self._open(project)
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, RuntimeError):
             # A kill while its state was written. The same seed asks for the same trials again,
             # and those that are finished are not run again.
             shutil.rmtree(project)
@@ -126,6 +128,8 @@ class ProductTuner(BaseTuner):
         """Ends the loop where its time is over."""
         if self._over():
             raise _OverError
+        # Asked again at once, an oracle that waits for another worker's trial would take a core.
+        time.sleep(_PAUSE)
 
     def run_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> dict[str, float]:
         """Trains with a trial's values; returns the metrics of the validation rows."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api
+
+from prodcls_tf.settings import Settings
+from prodcls_tf.training.fine_tuning import resolve_learning_rate
 
 _METRICS = ("macro_f1", "accuracy", "weighted_f1", "top3_accuracy")
 
@@ -26,15 +29,44 @@ def write_experiment(folder: Path, names: Iterable[str]) -> None:
         )
 
 
+def values_shown(settings: Settings, epochs: int, width: int) -> dict[str, Any]:
+    """Finds what a trial trained with, of the settings that the search tries.
+
+    Args:
+      settings: of the trial.
+      epochs: that it was to have.
+      width: of the encoder's states.
+
+    Returns:
+      Values by name. `auto` is what it came to, so that the settings as they are stand beside the
+      others, on the same axes.
+
+    Example:
+      >>> values_shown(Settings(), epochs=6, width=768)["training.learning_rate"]
+      5e-05
+    """
+    values: dict[str, Any] = {}
+    for name, tried in settings.tuning.space.dimensions():
+        section, _, key = name.partition(".")
+        value = getattr(getattr(settings, section), key)
+        words = isinstance(tried, Sequence) and any(isinstance(one, str) for one in tried)
+        values[name] = str(value) if words else value
+    if values.get("training.learning_rate") == "auto":
+        values["training.learning_rate"] = resolve_learning_rate("auto", width)
+    if "training.epochs" in values:
+        values["training.epochs"] = epochs
+    return values
+
+
 def write_trial(
     folder: Path, number: str, values: Mapping[str, Any], metrics: Mapping[str, float]
 ) -> None:
-    """Writes what a trial tried and what came of it.
+    """Writes what a trial trained with and what came of it.
 
     Args:
       folder: of the trial's logs.
       number: of the trial.
-      values: the settings that it tried, by name.
+      values: of the settings that are tried, by name.
       metrics: its figures by name.
     """
     with tf.summary.create_file_writer(str(folder)).as_default(step=0):

@@ -70,7 +70,7 @@ def test_progress_is_passed_on_and_other_lines_are_not(folder):
     events: list[Event] = []
     with listening(events.append):
         assert run_module("working", folder, folder / "log", 60.0, "trial 1") == 0
-    assert events == [Event("trial 1: sorting", 1, 2, "half")]
+    assert events == [Event("trial 1", 0, 1, "sorting 50%  half")]
 
 
 def test_the_last_line_says_why_a_process_failed(folder):

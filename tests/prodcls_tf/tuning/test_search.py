@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from prodcls_tf.errors import InputError, OutputError, TrainingError
 from prodcls_tf.settings import Settings
@@ -80,7 +81,10 @@ def test_hparams_are_in_the_logs_of_every_trial(found, folder):
     for tried in found.trials:
         events = EventAccumulator(str(folder / "logs" / home(folder).name / tried.number))
         events.Reload()
-        assert events.PluginTagToContent("hparams")
+        (content,) = events.PluginTagToContent("hparams").values()
+        shown = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
+        assert shown["training.epochs"].number_value == len(tried.result.curve)
+        assert 0 < shown["training.learning_rate"].number_value < 0.1
         assert "trial/macro_f1" in events.Tags()["tensors"]
 
 
@@ -155,6 +159,16 @@ def test_more_trials_go_on_with_a_search(found, settings, folder, tmp_path):
     more = run(settings.model_copy(update={"tuning": tuning}), tmp_path)
     assert [tried.number for tried in more.trials] == [DEFAULTS, "0", "1", "2"]
     assert more.trials[:3] == found.trials
+
+
+def test_hyperband_gives_the_best_of_its_trials_more_epochs(settings, tmp_path):
+    hyperband = settings.with_values({"tuning.algorithm": "hyperband", "tuning.trials": 4})
+    hyperband.tuning.space.training.epochs = [1, 3]
+    _, *first, last = run(hyperband, tmp_path).trials
+    assert [tried.values["training.epochs"] for tried in (*first, last)] == [1, 1, 1, 3]
+    best = max(first, key=lambda tried: tried.result.metrics["macro_f1"])
+    assert last.values == {**best.values, "training.epochs": 3}
+    assert [len(tried.result.curve) for tried in (*first, last)] == [1, 1, 1, 3]
 
 
 def test_a_folder_that_cannot_be_written_is_refused(settings, tmp_path):
