@@ -15,6 +15,9 @@ from prodcls_tf.settings import Settings
 # Among the logs of a training, those of searches, which outlive it.
 SEARCH_LOGS = "search"
 
+# The settings that say how long a search goes on.
+EFFORT = {"trials", "max_minutes", "confirm"}
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -123,8 +126,16 @@ def tuner_settings(settings: Settings) -> str:
 
 
 def search_name(settings: Settings, sources: Sources, encoder: Encoder) -> str:
-    """What makes a search this one; not the code that reads the files, nor who does the work."""
-    tuning = settings.tuning.model_copy(update={"workers": 1, "chief": Settings().tuning.chief})
+    """What makes a search this one: neither the code that reads the files, nor its length.
+
+    Example:
+      >>> files, bert = Sources({}, "a3b0", "0.1"), Encoder("bert", "v1", "e1")
+      >>> longer = Settings.load(overrides=["tuning.trials=40"])
+      >>> search_name(longer, files, bert) == search_name(Settings(), files, bert)
+      True
+    """
+    usual = Settings().tuning.model_dump(include=EFFORT | {"workers", "chief"})
+    tuning = settings.tuning.model_copy(update=usual)
     alone = tuner_settings(settings.model_copy(update={"tuning": tuning}))
     text = json.dumps([alone, sources.fingerprint, encoder.digest])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

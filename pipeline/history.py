@@ -166,11 +166,14 @@ class _Reader:
             return known
         if known.figures and known.figures != summary.splits:
             return known
+        telling = _telling(summary)
+        # Where a search found other settings, the summary has them.
+        settings = {name: telling.get(name, given) for name, given in known.settings.items()}
         return replace(
             known,
             figures=known.figures or summary.splits,
             missing=(),
-            settings=known.settings or _telling(summary),
+            settings=settings or telling,
             software=summary.versions,
         )
 

@@ -29,9 +29,10 @@ from pipeline.arguments import (
 )
 from pipeline.evaluation import eval_config
 from pipeline.example_gen import ProductExampleGen
-from pipeline.former_search import SEARCH, FormerSearch
+from pipeline.former_search import SEARCH, FormerSearch, effort_of
 from pipeline.tuning import Tuner
 from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.space import TuningSettings
 
 
 def create_pipeline(
@@ -107,7 +108,7 @@ def create_pipeline(
     searching: list[BaseNode] = []
     if settings.tuning.enabled:
         searching = [
-            _former(search, transform)
+            _former(search, settings.tuning if only_search else None, transform)
             if searched
             else _tuner(settings, search, transform, encoder, places)
         ]
@@ -185,10 +186,10 @@ def _tuner(
     )
 
 
-def _former(search: str, transform: Transform) -> BaseNode:
+def _former(search: str, effort: TuningSettings | None, transform: Transform) -> BaseNode:
     resolver = Resolver(
         strategy_class=FormerSearch,
-        config={SEARCH: search},
+        config={SEARCH: search, "effort": effort_of(effort)},
         best_hyperparameters=Channel(type=HyperParameters),
         tuner_results=Channel(type=TunerResults),
     ).with_id("FormerSearch")

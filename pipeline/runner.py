@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,7 +73,8 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
 def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Search:
     """Runs the pipeline up to the search for better settings, and no further.
 
-    A later `run` in the same folder with `tuning.enabled` takes over what was found.
+    A later `run` in the same folder with `tuning.enabled` takes over what was found, and a later
+    search with more trials or more time goes on with it.
 
     Args:
       settings: all settings; `tuning.enabled` or not.
@@ -106,6 +108,8 @@ def _at_work(
     """Holds an output folder, with the engines' words sent to its log."""
     folder = OutFolder(out.expanduser().absolute())
     _check_sources(settings, sources)
+    # The trials of a search are processes of their own, which need some of a GPU's memory.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with folder.held(), RunLog(folder.run_log) as log:
         # Seconds of imports, and warnings that no user can do anything about: hence down here.
         import pipeline.collecting
@@ -130,8 +134,10 @@ def _launch(
     write(folder.settings, settings.to_yaml())
     found = _sources(sources)
     places = _places(folder, settings, found, encoder)
+    # A run takes whatever was found; who asks for a search may want a longer one.
+    effort = settings.tuning if only_search else None
     searched = settings.tuning.enabled and former_search.is_known(
-        folder.metadata, search_name(settings, found, encoder)
+        folder.metadata, search_name(settings, found, encoder), effort
     )
     pipeline = create_pipeline(
         settings,

@@ -14,4 +14,6 @@ Count = Annotated[int, Field(ge=1)]
 class Section(pydantic.BaseModel):
     """Settings that belong together; an unknown name is refused."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = pydantic.ConfigDict(
+        extra="forbid", validate_assignment=True, allow_inf_nan=False
+    )

@@ -8,6 +8,7 @@ Example:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional, Union
@@ -205,7 +206,7 @@ class Settings(Section):
         """
         values = _read_yaml(Path(path)) if path is not None else {}
         if hparams is not None:
-            _lay_over(values, _read_yaml(Path(hparams)))
+            _lay_over(values, _read_yaml(Path(hparams), "--hparams"))
         for override in overrides:
             _apply(values, override)
         files = [str(file) for file in (path, hparams) if file is not None]
@@ -259,6 +260,9 @@ class Settings(Section):
         for name, tried in self.tuning.space.dimensions():
             section, _, key = name.partition(".")
             values = [tried.min, tried.max] if isinstance(tried, Range) else list(tried)
+            if isinstance(tried, Range) and not tried.whole:
+                # A number that is not whole, for a setting that has to be.
+                values.append(math.nextafter(tried.min, tried.max))
             for value in [] if tried == "auto" else values:
                 _check_value(type(getattr(self, section)), key, value)
         return self
@@ -274,20 +278,20 @@ def _check_value(section: type[Section], key: str, value: Any) -> None:
     try:
         section.model_validate({key: value})
     except pydantic.ValidationError as error:
-        raise ValueError(f"tuning tries {value!r} for {key}: {error.errors()[0]['msg']}") from None
+        raise ValueError(f"tuning tries {value!r} for {key}: {error.errors()[-1]['msg']}") from None
 
 
 # Single settings that are text; what is typed for them is not read as YAML.
 _TEXTS = frozenset({"data.label", "data.separator", "data.encoding", "encoder.name"})
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path, option: str = "--config") -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(
             f"A settings file must be readable YAML. Received {path}: {error}. "
-            "Check the path, or leave out --config to use the defaults."
+            f"Check the path, or leave out {option} to use the defaults."
         ) from None
     if values is None:
         return {}

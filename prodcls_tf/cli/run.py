@@ -42,7 +42,8 @@ def run(
     summary = execute(settings, sources, out)
     prodcls, folder = terminal.program(), shlex.quote(str(out))
     if not summary.pushed:
-        words = [*command_line(sources, settings, out), "--set", "training.learning_rate=5e-5"]
+        words = command_line(sources, settings, out, config, set_)
+        words += ["--set", "training.learning_rate=5e-5"]
         again = shlex.join(words)
         terminal.next_steps(
             [
@@ -145,12 +146,23 @@ def _tensorboard(out: Path) -> tuple[str, str]:
     return "see how the training went", command
 
 
-def command_line(sources: Mapping[str, Sequence[Path]], settings: Settings, out: Path) -> list[str]:
-    """The arguments of another run on the same files."""
+def command_line(
+    sources: Mapping[str, Sequence[Path]],
+    settings: Settings,
+    out: Path,
+    config: Optional[Path],
+    set_: Optional[Sequence[str]],
+) -> list[str]:
+    """The arguments of another run on the same files, with the same settings."""
     words: list[str] = []
     for name, paths in sources.items():
         for path in paths[:3]:
             words += [str(path)] if name == "all" else [f"--{name}", str(path)]
     for column in settings.data.text:
         words += ["--text", column]
-    return [*words, "--label", settings.data.label, "--out", str(out)]
+    words += ["--label", settings.data.label, "--out", str(out)]
+    if config is not None:
+        words += ["--config", str(config)]
+    for one in set_ or ():
+        words += ["--set", one]
+    return words

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from rich.text import Text
 
 from prodcls_tf.cli import terminal
-from prodcls_tf.tuning.results import Search, Tried
+from prodcls_tf.tuning.results import DEFAULTS, Search, Tried, is_repetition
 
-_DEFAULTS = "defaults"
 _MOST = 12
 _NAMES = {
     "accuracy": "accuracy",
@@ -27,16 +25,17 @@ def show_search(found: Search) -> None:
     Args:
       found: what the search came to.
     """
-    trials = [tried for tried in found.trials if "-seed" not in tried.number]
+    trials = [tried for tried in found.trials if not is_repetition(tried.number)]
     done = [tried for tried in trials if tried.result.metrics]
     best = sorted(done, key=lambda tried: -tried.result.metrics[found.objective])
     rows = terminal.counted(found.rows, "validation row")
     title = f"The best of {len(trials)} trials" if len(best) > _MOST else "Trials, the best first"
     terminal.heading(f"{title}, on {rows}")
-    table = terminal.table("trial", "macro-F1", "accuracy", "took", "")
+    shown = list(dict.fromkeys([found.objective, "macro_f1", "accuracy"]))
+    table = terminal.table("trial", *(_NAMES[name] for name in shown), "took", "")
     table.columns[-1].justify = "left"
     for tried in best[:_MOST]:
-        table.add_row(*_line(tried, found))
+        table.add_row(*_line(tried, found, shown))
     terminal.show(table)
     _show_failures(trials)
     _show_best(found)
@@ -59,16 +58,15 @@ def show_found(hparams: dict[str, Any]) -> None:
     terminal.show(table)
 
 
-def _line(tried: Tried, found: Search) -> list[Text]:
+def _line(tried: Tried, found: Search, shown: Sequence[str]) -> list[Text]:
     metrics, won = tried.result.metrics, tried.number == found.number
     style = "good" if won else ""
-    remark = "the settings as they are" if tried.number == _DEFAULTS else ""
+    remark = "the settings as they are" if tried.number == DEFAULTS else ""
     if tried.result.status == "pruned":
         remark = "stopped early"
     return [
         Text(tried.number, style),
-        Text(f"{metrics['macro_f1']:.4f}", style),
-        Text(f"{metrics['accuracy']:.4f}", style),
+        *(Text(f"{metrics[name]:.4f}", style) for name in shown),
         Text(terminal.seconds(tried.result.seconds), "soft"),
         Text(f"{remark}, best" if won and remark else "best" if won else remark, "soft"),
     ]
@@ -83,23 +81,15 @@ def _show_failures(trials: Sequence[Tried]) -> None:
 
 
 def _show_best(found: Search) -> None:
-    before, after = (_mean(found, number) for number in (_DEFAULTS, found.number))
-    again = len(found.runs_of(found.number))
     show_found(found.best)
     if found.best:
-        seeds = f", mean of {again} seeds" if again > 1 else ", with one seed"
+        before, after, seeds = found.gain()
+        over = f"mean of {seeds} seeds" if seeds > 1 else "with one seed"
         terminal.out().print(
-            f"  [soft]{_NAMES[found.objective]} {before:.4f} → {after:.4f}{seeds}[/soft]"
+            f"  [soft]{_NAMES[found.objective]} {before:.4f} → {after:.4f}, {over}[/soft]"
         )
-
-
-def _mean(found: Search, number: str) -> float:
-    figures = [
-        tried.result.metrics[found.objective]
-        for tried in found.runs_of(number)
-        if tried.result.metrics
-    ]
-    return statistics.fmean(figures)
+    if found.time_is_over:
+        terminal.note("the time is used up before all trials were; more --max-minutes go on")
 
 
 def _short(value: Any) -> str:

@@ -50,7 +50,7 @@ def tune(
         found = search(settings, sources, out)
     show_search(found)
     program, folder = terminal.program(), shlex.quote(str(out))
-    words = command_line(sources, settings, out)
+    words = command_line(sources, settings, out, config, set_)
     steps = [("see how the search went", f"{program} tensorboard --out {folder}")]
     if found.best:
         best = [*words, "--hparams", str(out / "hparams.yaml")]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from prodcls_tf.tuning.trials import DEFAULTS
+from prodcls_tf.tuning.results import DEFAULTS, with_seed
 
 _SEED = "training.seed"
 
@@ -54,7 +54,7 @@ class Contest:
           first: that one.
 
         Returns:
-          None where no candidate was better than the settings as they are.
+          The trainings in order; none where no candidate was better than the settings as they are.
         """
         before = self.scores.get(DEFAULTS)
         better = {
@@ -65,40 +65,46 @@ class Contest:
         if not better:
             return []
         return [
-            Entry(_again(number, seed), {**values, _SEED: first + seed})
+            Entry(with_seed(number, seed), {**values, _SEED: first + seed})
             for seed in range(1, seeds + 1)
             for number, values in {DEFAULTS: {}, **better}.items()
         ]
 
     def winner(self) -> str:
-        """Returns the trial with the best mean over the seeds; `defaults` where none gains.
+        """Returns the trial that is better with the first seed, and in the mean of the others.
 
-        Only candidates that were trained with as many seeds as any of them count, and none that
-        failed with one.
+        Of several such, the one with the best mean over all. Only candidates that were trained
+        with as many seeds as any of them count, and none that failed with one.
+
+        Returns:
+          Its number; `defaults` where there is none.
         """
         gains = {number: self._gains(number) for number in self.candidates}
         most = max(map(len, gains.values()), default=0)
         means = {
             number: statistics.fmean(found)
             for number, found in gains.items()
-            if found and len(found) == most
+            if len(found) == most and _holds(found)
         }
-        best = max(means, key=lambda number: means[number], default=DEFAULTS)
-        return best if means.get(best, 0.0) > 0 else DEFAULTS
+        return max(means, key=lambda number: means[number], default=DEFAULTS)
 
     def _gains(self, number: str) -> list[float]:
         """What a candidate has over the settings as they are, by seed; none for a failure."""
         gains, seed = [], 0
-        while _again(number, seed) in self.scores:
-            after = self.scores[_again(number, seed)]
+        while with_seed(number, seed) in self.scores:
+            after = self.scores[with_seed(number, seed)]
             if after is None:
                 return []
-            before = self.scores.get(_again(DEFAULTS, seed))
+            before = self.scores.get(with_seed(DEFAULTS, seed))
             if before is not None:
                 gains.append(after - before)
             seed += 1
         return gains
 
 
-def _again(number: str, seed: int) -> str:
-    return f"{number}-seed{seed}" if seed else number
+def _holds(gains: list[float]) -> bool:
+    """Whether a candidate gains with the seed it was chosen by, and with those that came after."""
+    if not gains:
+        return False
+    chosen, *after = gains
+    return chosen > 0 and statistics.fmean(after or [chosen]) > 0

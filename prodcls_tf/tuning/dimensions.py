@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 import keras_tuner
+import numpy as np
 
 from prodcls_tf.errors import SettingsError
 from prodcls_tf.settings import Settings
@@ -90,14 +91,17 @@ def setting_values(values: Mapping[str, Any]) -> dict[str, Any]:
       >>> setting_values({"training.batch_size": 16, "tuner/epochs": 2, "tuner/round": 0})
       {'training.batch_size': 16, 'training.epochs': 2}
     """
-    found = {
-        name: int(value) if isinstance(value, str) and value.isdigit() else value
-        for name, value in values.items()
-        if not name.startswith(_OWN)
-    }
+    found = {name: _plain(value) for name, value in values.items() if not name.startswith(_OWN)}
     if _EPOCHS_OF_RUNG in values:
         found[_EPOCHS] = values[_EPOCHS_OF_RUNG]
     return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    # An oracle that calculates leaves NumPy's numbers.
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _declare(
@@ -106,10 +110,12 @@ def _declare(
     if not isinstance(tried, Range):
         # KerasTuner wants values of one kind: `2` beside `half` becomes a word, see below.
         words = any(isinstance(value, str) for value in tried)
-        space.Choice(name, [str(value) for value in tried] if words else list(tried))
-    elif isinstance(tried.min, int) and isinstance(tried.max, int):
+        broken = any(isinstance(value, float) for value in tried)
+        kind = str if words else float if broken else int
+        space.Choice(name, [kind(value) for value in tried])
+    elif tried.whole:
         step = None if tried.log else int(tried.step or 1)
-        space.Int(name, tried.min, tried.max, step=step, sampling=_sampling(tried))
+        space.Int(name, int(tried.min), int(tried.max), step=step, sampling=_sampling(tried))
     else:
         low, high = float(tried.min), float(tried.max)
         space.Float(name, low, high, step=tried.step, sampling=_sampling(tried))

@@ -16,6 +16,8 @@ from prodcls_tf.progress import Event, report
 
 # The exit code of a process that ended for a reason, which stands on stderr.
 GAVE_UP = 2
+# Tells a process that it has a starter whose end is its own.
+_STARTED = "PRODCLS_STARTED"
 # How long a process may take to end its own processes when it is told to end.
 _GRACE = 5.0
 
@@ -49,7 +51,8 @@ def started(
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {})},
+            errors="replace",
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {}), _STARTED: "1"},
         )
     try:
         yield process
@@ -119,7 +122,9 @@ def pass_on(process: subprocess.Popen[str], called: str = "") -> None:
 
 
 def begin() -> None:
-    """Makes this process one that `run_module` can run: it ends when that one is gone."""
+    """Makes this process end when the one that `started` it is gone."""
+    if _STARTED not in os.environ:
+        return
 
     def wait_for_the_end() -> None:
         # Not through sys.stdin: its lock, held here, would spoil the end of the interpreter.
@@ -153,7 +158,7 @@ def _stopped_after(process: subprocess.Popen[str], seconds: float) -> Iterator[t
 
     def stop() -> None:
         over.set()
-        process.terminate()
+        process.kill()
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True

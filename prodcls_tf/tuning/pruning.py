@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Optional
 
-import pydantic
 import tensorflow as tf
+
+from prodcls_tf.tuning.results import Course
 
 # Before so many trials are finished, there is no median worth the name.
 _FEWEST = 3
@@ -16,25 +17,13 @@ _FEWEST = 3
 _SPARED = 1
 
 
-class Course(pydantic.BaseModel):
-    """How a finished trial went.
-
-    Attributes:
-      curve: the figure that counts, after each epoch.
-      epochs: that it was to have; more than the curve has where patience ended it.
-    """
-
-    curve: list[float]
-    epochs: int
-
-
 def bar(courses: Sequence[Course], done: Fraction) -> Optional[float]:
     """What a trial must have reached when a share of its epochs is done.
 
-    The median stopping rule (Golovin et al. 2017, section 3.2.2): a trial whose best figure so far
-    is under the median of what the others had by then will hardly be the best one. `By then` is
-    the same share of their epochs, not their number: rates fall over the whole of a training, so
-    that a short one is ahead after as many epochs.
+    After the median stopping rule (Golovin et al. 2017, section 3.2.2): a trial whose best figure
+    so far is under the median of what the others had by then will hardly be the best one. Theirs
+    takes running means in place of bests. `By then` is the same share of their epochs, not their
+    number: rates fall over the whole of a training, so that a short one is ahead after as many.
 
     Args:
       courses: of the finished trials.

@@ -9,6 +9,40 @@ import pydantic
 import yaml
 
 _RESULT = "result.json"
+# The trial of the settings as they are; the others bear numbers.
+DEFAULTS = "defaults"
+_SEED = "-seed"
+
+
+def with_seed(number: str, seed: int) -> str:
+    """Names the trial that repeats another one with another seed.
+
+    Args:
+      number: of the other one.
+      seed: which repetition; 0 for the trial itself.
+
+    Example:
+      >>> with_seed("07", 0), with_seed("07", 2)
+      ('07', '07-seed2')
+    """
+    return f"{number}{_SEED}{seed}" if seed else number
+
+
+def is_repetition(number: str) -> bool:
+    """Says whether a trial repeats another one with another seed."""
+    return _SEED in number
+
+
+class Course(pydantic.BaseModel):
+    """How a training went.
+
+    Attributes:
+      curve: the figure that counts, after each epoch.
+      epochs: that it was to have; more than the curve has where patience ended it.
+    """
+
+    curve: list[float] = []
+    epochs: int = 0
 
 
 class Result(pydantic.BaseModel):
@@ -17,17 +51,17 @@ class Result(pydantic.BaseModel):
     Attributes:
       status: `finished`, `pruned` (stopped early), or `failed`.
       metrics: of the validation rows; empty if it failed.
-      curve: the figure that pruning goes by, after each epoch.
-      epochs: that it was to have.
+      course: the figure that pruning goes by, after each epoch.
       seconds: that it took.
+      workers: trials that were under way at a time.
       reason: why it failed, or where it was stopped.
     """
 
     status: Literal["finished", "pruned", "failed"]
     metrics: dict[str, float] = {}
-    curve: list[float] = []
-    epochs: int = 0
+    course: Course = Course()
     seconds: float = 0.0
+    workers: int = 1
     reason: str = ""
 
     @classmethod
@@ -70,6 +104,7 @@ class Search(pydantic.BaseModel):
         with other seeds.
       objective: what was to be best.
       rows: validation rows that the trials were measured on.
+      time_is_over: whether the search ended for want of time, not of trials.
 
     Example:
       >>> Search(best={"training.epochs": 6}, number="3", trials=[], objective="macro_f1",
@@ -82,14 +117,25 @@ class Search(pydantic.BaseModel):
     trials: list[Tried]
     objective: str
     rows: int
+    time_is_over: bool = False
 
-    def runs_of(self, number: str) -> list[Tried]:
-        """Returns a trial and its repetitions with other seeds."""
-        return [
-            tried
+    def gain(self) -> tuple[float, float, int]:
+        """Compares the trial that won with the settings as they were.
+
+        Returns:
+          The mean of the objective before and after, and over how many seeds it is.
+        """
+        scores = {
+            tried.number: tried.result.metrics[self.objective]
             for tried in self.trials
-            if tried.number == number or tried.number.startswith(f"{number}-seed")
-        ]
+            if tried.result.metrics
+        }
+        pairs, seed = [], 0
+        while with_seed(self.number, seed) in scores and with_seed(DEFAULTS, seed) in scores:
+            pairs.append([scores[with_seed(name, seed)] for name in (DEFAULTS, self.number)])
+            seed += 1
+        before, after = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
+        return before, after, len(pairs)
 
     def to_yaml(self) -> str:
         """Returns the best settings as a settings file, with a comment on where they are from."""

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from prodcls_tf.data.reading import fingerprint
 from prodcls_tf.data.table import Rows
 from prodcls_tf.errors import OutputError
 from prodcls_tf.model.encoder import encoder_folder
@@ -67,13 +68,13 @@ def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path
     Raises:
       ProdclsError: rows or settings cannot be used, or a folder cannot be written.
     """
-    width, rows = _width(settings), SearchRows.choose(settings, train, val)
-    name = _name(settings, rows)
+    encoder, rows = encoder_folder(settings.encoder.name), SearchRows.choose(settings, train, val)
+    name = _name(settings, rows, encoder)
     folder, logs = folder / name, logs / name
     try:
         rows.write(folder / "rows")
-        if not logs.exists():
-            logs.mkdir(parents=True)
+        logs.mkdir(parents=True, exist_ok=True)
+        if not any(logs.glob("*.tfevents.*")):
             write_experiment(logs, dict(settings.tuning.space.dimensions()))
     except OSError as error:
         raise OutputError(
@@ -81,18 +82,19 @@ def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path
             "Name others."
         ) from None
     trials = Trials(folder, logs, settings)
-    return ProductTuner(settings, trials, folder, width, rows=len(rows.val))
+    return ProductTuner(settings, trials, folder, _width(encoder), rows=len(rows.val))
 
 
-def _name(settings: Settings, rows: SearchRows) -> str:
+def _name(settings: Settings, rows: SearchRows, encoder: Path) -> str:
     """What makes a search this one: another choice of values, or other results."""
     tuning = settings.tuning.model_dump(mode="json", exclude=_HOW_LONG)
     beside = {"tuning", "tensorboard", "evaluation", "pipeline", "push"}
     rest = settings.model_dump(mode="json", exclude=beside)
-    text = json.dumps([tuning, rest, rows.digest()], sort_keys=True)
+    weights = fingerprint(sorted(path for path in encoder.iterdir() if path.is_file()))
+    text = json.dumps([tuning, rest, rows.digest(), weights], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _width(settings: Settings) -> int:
-    config = encoder_folder(settings.encoder.name) / "config.json"
-    return int(json.loads(config.read_text(encoding="utf-8"))["hidden_size"])
+def _width(encoder: Path) -> int:
+    config = json.loads((encoder / "config.json").read_text(encoding="utf-8"))
+    return int(config["hidden_size"])

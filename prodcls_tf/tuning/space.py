@@ -28,12 +28,19 @@ class Range(Section):
     step: Optional[Number] = Field(None, gt=0)
     log: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether the range is one of whole numbers."""
+        return isinstance(self.min, int) and isinstance(self.max, int)
+
     @pydantic.model_validator(mode="after")
     def _ordered(self) -> Range:
         if not self.min < self.max:
             raise ValueError("min must be less than max")
         if self.log and (self.min <= 0 or self.step is not None):
             raise ValueError("a range with log begins above 0 and has no step")
+        if self.whole and self.step is not None and self.step != int(self.step):
+            raise ValueError("a range of whole numbers has a step that is one, too")
         return self
 
 

@@ -19,7 +19,7 @@ from prodcls_tf import progress
 from prodcls_tf.errors import ProdclsError
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning import processes
-from prodcls_tf.tuning.results import Result
+from prodcls_tf.tuning.results import Course, Result
 
 JOB, LOG = "job.json", "trial.log"
 
@@ -37,7 +37,8 @@ class Job(pydantic.BaseModel):
       logs: TensorBoard's folder for this trial.
       number: of the trial, for people.
       values: the settings that it tries, by name.
-      others: curve and epochs of the trials that it must keep up with, see `pruning.Course`.
+      others: the trials that it must keep up with.
+      workers: trials that are under way at a time.
     """
 
     settings: dict[str, Any]
@@ -45,7 +46,8 @@ class Job(pydantic.BaseModel):
     logs: str
     number: str
     values: dict[str, Any]
-    others: list[dict[str, Any]] = []
+    others: list[Course] = []
+    workers: int = 1
 
 
 def main(folder: Path) -> int:
@@ -65,7 +67,7 @@ def main(folder: Path) -> int:
             result = _train(job)
         except Exception as error:
             result = Result(status="failed", reason=_reason(error))
-    result.seconds = round(time.monotonic() - began, 1)
+    result.seconds, result.workers = round(time.monotonic() - began, 1), job.workers
     result.write(folder)
     return 0
 
@@ -73,13 +75,13 @@ def main(folder: Path) -> int:
 def _train(job: Job) -> Result:
     # Here, so that a job that cannot be read is told at once.
     from prodcls_tf.classifier import ProductClassifier
-    from prodcls_tf.tuning.pruning import Course, StopBelow
+    from prodcls_tf.tuning.pruning import StopBelow
     from prodcls_tf.tuning.rows import SearchRows
     from prodcls_tf.tuning.watching import values_shown, write_trial
 
     settings = Settings.parse(job.settings)
     monitor = _OF_EPOCH.get(settings.tuning.objective, _USUAL)
-    stopping = StopBelow(monitor, [Course.model_validate(other) for other in job.others])
+    stopping = StopBelow(monitor, job.others)
     rows = SearchRows.read(Path(job.rows))
     trained = ProductClassifier(settings).fit(
         rows.train, rows.val, log_dir=job.logs, callbacks=[stopping]
@@ -95,8 +97,7 @@ def _train(job: Job) -> Result:
     return Result(
         status="finished" if stopped is None else "pruned",
         metrics=metrics,
-        curve=[epoch[monitor] for epoch in trained.history],
-        epochs=stopping.epochs,
+        course=Course(curve=[epoch[monitor] for epoch in trained.history], epochs=stopping.epochs),
         reason="" if stopped is None else f"behind the median after {stopped} epochs",
     )
 

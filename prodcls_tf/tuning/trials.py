@@ -6,17 +6,15 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from prodcls_tf.errors import OutputError
 from prodcls_tf.progress import report
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning import processes
-from prodcls_tf.tuning.results import Result
+from prodcls_tf.tuning.results import Result, is_repetition
 from prodcls_tf.tuning.trial import JOB, LOG, Job
 
-# The trial of the settings as they are; the others bear numbers.
-DEFAULTS = "defaults"
 # Trials are compared by their figures; a picture of the rows each would fill the disk.
 _QUIET: Mapping[str, Any] = {"tensorboard.embeddings": False, "tensorboard.profile_steps": 0}
 
@@ -49,7 +47,13 @@ class Trials:
         self._settings = settings
 
     def run(
-        self, number: str, values: Mapping[str, Any], seconds: float, whole: bool = False
+        self,
+        number: str,
+        values: Mapping[str, Any],
+        seconds: float,
+        *,
+        whole: bool = False,
+        workers: int = 1,
     ) -> Result:
         """Runs a trial, or takes its result where there is one.
 
@@ -58,6 +62,7 @@ class Trials:
           values: the settings that it tries, by name.
           seconds: after which it is stopped.
           whole: whether it runs to its end, however bad it is.
+          workers: trials that are under way at a time.
 
         Returns:
           What came of it; a process that ended without a word has failed.
@@ -73,7 +78,7 @@ class Trials:
             return known
         for old in (folder, self.logs / number):
             shutil.rmtree(old, ignore_errors=True)
-        job = self._job(number, values, whole).model_dump_json(indent=1)
+        job = self._job(number, values, whole, workers).model_dump_json(indent=1)
         try:
             folder.mkdir(parents=True)
             (folder / JOB).write_text(job, encoding="utf-8")
@@ -91,7 +96,7 @@ class Trials:
         if result is None:
             took = round(time.monotonic() - began, 1)
             reason = processes.last_words(code, log)
-            result = Result(status="failed", reason=reason, seconds=took)
+            result = Result(status="failed", reason=reason, seconds=took, workers=workers)
             result.write(folder)
         report(called, 1, 1, self._remark(result))
         return result
@@ -104,13 +109,16 @@ class Trials:
 
     @property
     def seconds(self) -> float:
-        """What the trials took so far, those of a search that was killed with them."""
-        return sum(result.seconds for result in self.results().values())
+        """What the search took so far, by the clock on the wall."""
+        return sum(result.seconds / result.workers for result in self.results().values())
 
-    def values(self, number: str) -> dict[str, Any]:
-        """Returns what a trial tried."""
+    def values(self, number: str) -> Optional[dict[str, Any]]:
+        """Returns what a trial tried; None if that is not known."""
         job = self._folder / "trials" / number / JOB
-        return Job.model_validate_json(job.read_text(encoding="utf-8")).values
+        try:
+            return Job.model_validate_json(job.read_text(encoding="utf-8")).values
+        except (OSError, ValueError):
+            return None
 
     def _remark(self, result: Result) -> str:
         if result.status == "failed":
@@ -118,11 +126,11 @@ class Trials:
         figure = f"{self._objective} {result.metrics[self._objective]:.4f}"
         return figure if result.status == "finished" else f"{figure}, stopped early"
 
-    def _job(self, number: str, values: Mapping[str, Any], whole: bool) -> Job:
+    def _job(self, number: str, values: Mapping[str, Any], whole: bool, workers: int) -> Job:
         others = [
-            {"curve": result.curve, "epochs": result.epochs}
+            result.course
             for other, result in self.results().items()
-            if result.status == "finished" and other != number
+            if result.status == "finished" and other != number and not is_repetition(other)
         ]
         return Job(
             settings=self._settings.with_values({**values, **_QUIET}).model_dump(mode="json"),
@@ -131,4 +139,5 @@ class Trials:
             number=number,
             values=dict(values),
             others=others if self._prune and not whole else [],
+            workers=workers,
         )

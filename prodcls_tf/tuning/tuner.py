@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import shutil
 import statistics
 import time
@@ -22,8 +21,8 @@ from prodcls_tf.tuning.confirming import Contest
 from prodcls_tf.tuning.dimensions import setting_values
 from prodcls_tf.tuning.oracle import make_oracle
 from prodcls_tf.tuning.processes import OutOfTimeError
-from prodcls_tf.tuning.results import Search, Tried
-from prodcls_tf.tuning.trials import DEFAULTS, Trials
+from prodcls_tf.tuning.results import DEFAULTS, Search, Tried
+from prodcls_tf.tuning.trials import Trials
 
 # A search whose trials fail one after the other will not get better by itself.
 _MOST_FAILURES = 3
@@ -74,23 +73,23 @@ class ProductTuner(BaseTuner):
         self._folder, self._width, self._rows, self._until = folder, width, rows, until
         self._tuning = settings.tuning
         self._failures: list[str] = []
-        project = folder / "oracle"
-        try:
-            self._open(project)
-        except (ValueError, KeyError, RuntimeError):
-            # A kill while its state was written. The same seed asks for the same trials again,
-            # and those that are finished are not run again.
-            shutil.rmtree(project)
-            self._open(project)
+        self._broken: Optional[Exception] = None
+        self._open()
 
-    def _open(self, project: Path) -> None:
+    def _open(self) -> None:
+        project = self._folder / "oracle"
         oracle = make_oracle(self._settings, self._width)
         super().__init__(oracle, directory=str(project.parent), project_name=project.name)
         # A worker has another oracle by now, one that asks the chief's.
-        if self.oracle is oracle and (project / "oracle.json").exists():
-            # It prints what it reloads.
-            with contextlib.redirect_stdout(io.StringIO()):
-                oracle.reload()
+        if self.oracle is not oracle or not (project / "oracle.json").exists():
+            return
+        try:
+            oracle.reload()
+        except (ValueError, KeyError, RuntimeError):
+            # It was damaged. The same seed asks for the same trials again, and those that are
+            # finished are not run again.
+            shutil.rmtree(project)
+            self._open()
 
     def save(self) -> None:
         """Saves nothing: all there is to be saved is the oracle's, which saves itself."""
@@ -102,17 +101,14 @@ class ProductTuner(BaseTuner):
           TrainingError: the settings as they are cannot be trained, or three trials in a row
             failed.
         """
-        crew = self._tuning.workers
         whole = self._tuning.max_minutes * 60
-        self._until = time.time() + whole - self._trials.seconds / crew
+        self._until = time.time() + whole - self._trials.seconds
         self._try_defaults(whole)
-        # Others may come to a chief whose address they know.
-        if crew == 1 and self._tuning.chief.endswith(":0"):
+        if workers.alone(self._tuning):
             self.take_part(*fit_args, **fit_kwargs)
         elif not self._over():
-            workers.run(self._folder, self._job())
-            with contextlib.redirect_stdout(io.StringIO()):
-                self.oracle.reload()
+            workers.run(self._folder, self._orders())
+            self.oracle.reload()
         self._confirm()
 
     def take_part(self, *fit_args: Any, **fit_kwargs: Any) -> None:
@@ -123,6 +119,8 @@ class ProductTuner(BaseTuner):
         """
         with contextlib.suppress(_OverError):
             super().search(*fit_args, **fit_kwargs)
+        if self._broken is not None:
+            raise self._broken
 
     def pre_create_trial(self) -> None:
         """Ends the loop where its time is over."""
@@ -135,8 +133,14 @@ class ProductTuner(BaseTuner):
         """Trains with a trial's values; returns the metrics of the validation rows."""
         values = setting_values(trial.hyperparameters.values)
         try:
-            result = self._trials.run(trial.trial_id, values, self._left())
+            result = self._trials.run(
+                trial.trial_id, values, self._left(), workers=self._tuning.workers
+            )
         except OutOfTimeError:
+            raise _OverError from None
+        except Exception as error:
+            # KerasTuner would take what is wrong with the search for a failure of the trial.
+            self._broken = error
             raise _OverError from None
         if result.status == "failed":
             self._failures.append(result.reason)
@@ -156,7 +160,7 @@ class ProductTuner(BaseTuner):
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
         """Returns the values to train with first, none where the settings are best; then others."""
-        ranked = [trial for trial in self.oracle.get_best_trials(10**6) if trial.score is not None]
+        ranked = self._ranked()
         best = self._contest().winner()
         first = [trial for trial in ranked if trial.trial_id == best]
         others = [trial.hyperparameters for trial in ranked if trial.trial_id != best]
@@ -172,6 +176,7 @@ class ProductTuner(BaseTuner):
             trials=self._tried(),
             objective=self._tuning.objective,
             rows=self._rows,
+            time_is_over=self._over() and len(self.oracle.start_order) < self._tuning.trials,
         )
 
     def search_space_summary(self, extended: bool = False) -> None:
@@ -210,26 +215,38 @@ class ProductTuner(BaseTuner):
 
     def _contest(self) -> Contest:
         results = self._trials.results()
-        ranked = [trial for trial in self.oracle.get_best_trials(_CANDIDATES) if trial.score]
-        scores = {
-            number: result.metrics.get(self._tuning.objective) for number, result in results.items()
+        objective = self._tuning.objective
+        scores = {number: result.metrics.get(objective) for number, result in results.items()}
+        # The figures of one that was stopped are not those of its settings.
+        whole = [
+            trial
+            for trial in self._ranked()
+            if trial.trial_id in results and results[trial.trial_id].status == "finished"
+        ]
+        candidates = {
+            trial.trial_id: setting_values(trial.hyperparameters.values)
+            for trial in whole[:_CANDIDATES]
         }
-        candidates = {t.trial_id: setting_values(t.hyperparameters.values) for t in ranked}
         return Contest(candidates, scores)
+
+    def _ranked(self) -> list[Trial]:
+        """The trials with a score, the best first; in the same order every time."""
+        scored = [trial for trial in self.oracle.trials.values() if trial.score is not None]
+        return sorted(scored, key=lambda trial: (-trial.score, trial.trial_id))
 
     def _tried(self) -> list[Tried]:
         results = self._trials.results()
         trials = [DEFAULTS, *self.oracle.start_order]
         seeds = [again.number for again in self._contest().entries(self._tuning.confirm, 0)]
         return [
-            Tried(number=number, values=self._trials.values(number), result=results[number])
+            Tried(number=number, values=values, result=results[number])
             for number in [*trials, *seeds]
-            if number in results
+            if number in results and (values := self._trials.values(number)) is not None
         ]
 
-    def _job(self) -> workers.Job:
+    def _orders(self) -> workers.Orders:
         assert self._until is not None
-        return workers.Job(
+        return workers.Orders(
             settings=self._settings.model_dump(mode="json"),
             logs=str(self._trials.logs),
             width=self._width,
@@ -242,7 +259,11 @@ class ProductTuner(BaseTuner):
         return self._until - time.time()
 
     def _over(self) -> bool:
-        """Whether what is left is needed to train the best ones again."""
-        took = [result.seconds for result in self._trials.results().values()]
-        again = self._tuning.confirm * (1 + _CANDIDATES) * statistics.fmean(took or [0.0])
-        return self._left() <= min(again, _KEPT * self._tuning.max_minutes * 60)
+        """Whether the time left is no more than another trial and the best ones again will take."""
+        results = self._trials.results()
+        took = [result.seconds for result in results.values() if result.status == "finished"]
+        mean = statistics.fmean(took or [0.0])
+        again = self._tuning.confirm * (1 + _CANDIDATES) * mean
+        kept = mean + min(again, _KEPT * self._tuning.max_minutes * 60)
+        # Where time is that short, one trial is still better than none.
+        return self._left() <= (kept if len(results) > 1 else 0.0)

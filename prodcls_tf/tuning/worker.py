@@ -9,8 +9,11 @@ name), and where the chief listens.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from prodcls_tf import progress
@@ -26,27 +29,46 @@ def main(folder: Path) -> int:
       folder: of the search.
 
     Returns:
-      The exit code: 0, or `processes.GAVE_UP` with the reason on stderr.
+      The exit code: 0, or `processes.GAVE_UP` for a reason that is kept in the folder.
     """
-    if not sys.stdin.isatty():
-        processes.begin()
+    processes.begin()
     # So that a trial under way is ended, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    job = workers.Job.read(folder)
+    try:
+        orders = workers.Orders.read(folder)
+    except (OSError, ValueError) as error:
+        return _refuse(f"the folder of a search that is under way. Received {folder}: {error}.")
+    missing = [
+        name for name in (workers.NAME, workers.HOST, workers.PORT) if name not in os.environ
+    ]
+    if missing:
+        return _refuse(f"its name and its chief's address. Missing: {', '.join(missing)}.")
+    _end_at(orders.until + workers.GRACE)
 
     from prodcls_tf.tuning.trials import Trials
     from prodcls_tf.tuning.tuner import ProductTuner
 
-    settings = Settings.parse(job.settings)
-    trials = Trials(folder, Path(job.logs), settings)
+    settings = Settings.parse(orders.settings)
+    trials = Trials(folder, Path(orders.logs), settings)
     with progress.listening(processes.tell):
         try:
-            tuner = ProductTuner(settings, trials, folder, job.width, job.rows, job.until)
+            tuner = ProductTuner(settings, trials, folder, orders.width, orders.rows, orders.until)
             tuner.take_part()
         except ProdclsError as error:
-            sys.stderr.write(f"{error}\n")
-            return processes.GAVE_UP
+            return workers.gives_up(folder, os.environ[workers.NAME], str(error))
     return 0
+
+
+def _refuse(needed: str) -> int:
+    sys.stderr.write(f"A worker needs {needed} See docs/tuning.md.\n")
+    return 1
+
+
+def _end_at(moment: float) -> None:
+    """Bounds all waiting for a chief that is gone, which KerasTuner would do for an hour."""
+    timer = threading.Timer(max(moment - time.time(), 0.0), os._exit, [1])
+    timer.daemon = True
+    timer.start()
 
 
 if __name__ == "__main__":

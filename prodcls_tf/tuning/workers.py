@@ -8,30 +8,37 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pydantic
-import tensorflow as tf
 
-from prodcls_tf.errors import TrainingError
+from prodcls_tf.errors import SettingsError, TrainingError
 from prodcls_tf.progress import report
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning import processes
+from prodcls_tf.tuning.space import TuningSettings
 
 _logger = logging.getLogger(__name__)
 
-JOB = "search.json"
+# Who a worker is and where its chief listens, as KerasTuner reads it from the environment.
+NAME, HOST, PORT = "KERASTUNER_TUNER_ID", "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT"
+
+_ORDERS, _LOGS = "orders.json", "workers"
 _MODULE = "prodcls_tf.tuning.worker"
 _CHIEF = "chief"
 # Workers end by themselves when the time is over; those that do not are ended after this long.
-_GRACE = 60.0
+GRACE = 60.0
+# A chief that has handed out all trials ends; a worker that comes later finds none, and is ended.
+_LATE = 10.0
+# A worker that is lost is started again; one that is lost so often will not get better by itself.
+_MOST_STARTS = 3
 _LOOK_EVERY = 0.2
 
 
-class Job(pydantic.BaseModel):
+class Orders(pydantic.BaseModel):
     """What the workers of a search need to know.
 
     Attributes:
@@ -49,115 +56,163 @@ class Job(pydantic.BaseModel):
     until: float
 
     @classmethod
-    def read(cls, folder: Path) -> Job:
+    def read(cls, folder: Path) -> Orders:
         """Returns what `write` left in the folder of a search."""
-        return cls.model_validate_json((folder / JOB).read_text(encoding="utf-8"))
+        return cls.model_validate_json((folder / _ORDERS).read_text(encoding="utf-8"))
 
     def write(self, folder: Path) -> None:
-        """Writes it to the folder of a search, in one stroke."""
-        part = folder / f"{JOB}.part"
+        """Writes them to the folder of a search, in one stroke."""
+        part = folder / f"{_ORDERS}.part"
         part.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        part.replace(folder / JOB)
+        part.replace(folder / _ORDERS)
 
 
-def run(folder: Path, job: Job) -> None:
+def alone(tuning: TuningSettings) -> bool:
+    """Whether no other worker can come: one was asked for, and others know no address."""
+    return tuning.workers == 1 and tuning.chief.endswith(":0")
+
+
+def run(folder: Path, orders: Orders) -> None:
     """Runs the trials of a search by several workers, each a process, and a chief.
 
-    A worker that is killed takes its trial with it; the others go on.
+    A worker that is lost is started again and takes up its trial.
 
     Args:
       folder: of the search; all workers see it.
-      job: what they are to do.
+      orders: what they are to do.
 
     Raises:
-      TrainingError: a worker gave up because its trials failed, all of them were lost, or the
-        chief was.
+      SettingsError: the chief cannot listen at its address.
+      TrainingError: a worker gave up because its trials failed, one was lost again and again, or
+        the chief was.
     """
-    tuning = Settings.parse(job.settings).tuning
-    job.write(folder)
-    logs = folder / "workers"
-    logs.mkdir(exist_ok=True)
-    shared = _address(tuning.chief)
+    tuning = Settings.parse(orders.settings).tuning
+    address = _address(tuning.chief)
+    orders.write(folder)
+    (folder / _LOGS).mkdir(exist_ok=True)
     with ExitStack() as stack:
-
-        def start(name: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-            given = {**shared, **environment, "KERASTUNER_TUNER_ID": name}
-            return stack.enter_context(
-                processes.started(_MODULE, folder, logs / f"{name}.log", given)
-            )
-
-        chief = start(_CHIEF, {"CUDA_VISIBLE_DEVICES": ""})
-        crew = {
-            f"worker{number}": start(f"worker{number}", environment)
-            for number, environment in enumerate(_shares(tuning.workers))
-        }
-        for worker in crew.values():
-            stack.enter_context(_passing_on(worker))
-        _wait(chief, crew, job.until + _GRACE, logs)
-    _judge(crew, logs)
+        chief = _Member(folder, _CHIEF, {**address, "CUDA_VISIBLE_DEVICES": ""}, stack)
+        crew = [
+            _Member(folder, f"worker{number}", {**address, **share}, stack)
+            for number, share in enumerate(_shares(tuning.workers))
+        ]
+        if not tuning.chief.endswith(":0"):
+            report(f"other workers may come to {tuning.chief}, for {folder}", 1, 1)
+        _wait(chief, crew, orders.until + GRACE, others_may_come=not tuning.chief.endswith(":0"))
 
 
-def _wait(
-    chief: subprocess.Popen[str],
-    crew: Mapping[str, subprocess.Popen[str]],
-    until: float,
-    logs: Path,
-) -> None:
-    """Waits until all workers have ended, one has given up, or the time is over."""
-    while any(worker.poll() is None for worker in crew.values()) and time.time() < until:
-        # A chief that has handed out all trials ends before the last worker does.
-        if chief.poll():
+def gives_up(folder: Path, name: str, reason: str) -> int:
+    """Keeps why a worker gives up.
+
+    Args:
+      folder: of the search.
+      name: of the worker.
+      reason: in words for a person.
+
+    Returns:
+      The exit code for it.
+    """
+    _reason(folder, name).write_text(reason, encoding="utf-8")
+    return processes.GAVE_UP
+
+
+class _Member:
+    """A process of the crew, started again where it is lost."""
+
+    def __init__(
+        self, folder: Path, name: str, environment: dict[str, str], stack: ExitStack
+    ) -> None:
+        self.name = name
+        self._folder, self._stack = folder, stack
+        self._environment = {**environment, NAME: name}
+        self._log = folder / _LOGS / f"{name}.log"
+        self._starts = 0
+        self._process = self._start()
+
+    @property
+    def code(self) -> Optional[int]:
+        """The exit code; None while it is at work."""
+        return self._process.poll()
+
+    def look_after(self) -> None:
+        """Starts the process again if it was lost.
+
+        Raises:
+          TrainingError: it gave up, or was lost too often.
+        """
+        if not self.code:
+            return
+        if self.code == processes.GAVE_UP:
+            raise TrainingError(_reason(self._folder, self.name).read_text(encoding="utf-8"))
+        why = processes.last_words(self.code, self._log)
+        if self._starts >= _MOST_STARTS:
             raise TrainingError(
-                "Workers need a chief that hands out trials. Received one that ended: "
-                f"{processes.last_words(chief.returncode, logs / f'{_CHIEF}.log')} Check that the "
-                "address of tuning.chief is this machine's and free, and start it again."
+                f"A worker of a search must go on. Received {self.name}, which was lost "
+                f"{self._starts} times. {why} Start the search again: finished trials are kept."
             )
-        if any(worker.poll() == processes.GAVE_UP for worker in crew.values()):
+        _logger.warning("%s of the search was lost and is started again. %s", self.name, why)
+        report(f"{self.name} was lost and is started again", 1, 1)
+        self._process = self._start()
+
+    def why(self) -> str:
+        """Says why it ended."""
+        return processes.last_words(self.code or 0, self._log)
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._starts += 1
+        process = self._stack.enter_context(
+            processes.started(_MODULE, self._folder, self._log, self._environment)
+        )
+        threading.Thread(target=processes.pass_on, args=(process,), daemon=True).start()
+        return process
+
+
+def _wait(chief: _Member, crew: list[_Member], until: float, *, others_may_come: bool) -> None:
+    """Waits until all trials are done, or the time is over."""
+    ended = None
+    while time.time() < until:
+        if chief.code:
+            raise TrainingError(
+                "Workers need a chief that hands out trials. Received one that ended. "
+                f"{chief.why()} Start the search again: finished trials are kept."
+            )
+        if chief.code == 0:
+            ended = ended or time.time()
+            if time.time() - ended > _LATE:
+                return
+        else:
+            for worker in crew:
+                worker.look_after()
+        if all(worker.code == 0 for worker in crew) and (ended or not others_may_come):
             return
         time.sleep(_LOOK_EVERY)
-
-
-def _judge(crew: Mapping[str, subprocess.Popen[str]], logs: Path) -> None:
-    lost = []
-    for name, worker in crew.items():
-        if worker.returncode == processes.GAVE_UP:
-            raise TrainingError((logs / f"{name}.log").read_text("utf-8").splitlines()[-1])
-        if worker.returncode:
-            lost.append(f"{name}: {processes.last_words(worker.returncode, logs / f'{name}.log')}")
-    if len(lost) == len(crew):
-        raise TrainingError(
-            f"A search needs a worker that goes on. Received {len(lost)} of {len(crew)} that "
-            f"ended, such as {lost[0]} Start it again: finished trials are kept."
-        )
-    for one in lost:
-        _logger.warning("a worker of the search was lost, %s", one)
-        report(f"lost {one}", 1, 1)
-
-
-@contextmanager
-def _passing_on(worker: subprocess.Popen[str]) -> Iterator[None]:
-    reader = threading.Thread(target=processes.pass_on, args=(worker,), daemon=True)
-    reader.start()
-    try:
-        yield
-    finally:
-        worker.terminate()
-        reader.join(_GRACE)
 
 
 def _address(chief: str) -> dict[str, str]:
     """The chief's address, as KerasTuner reads it from the environment."""
     host, _, port = chief.rpartition(":")
-    if port == "0":
+    try:
         with socket.socket() as probe:
-            probe.bind((host, 0))
+            probe.bind((host, int(port)))
             port = str(probe.getsockname()[1])
-    return {"KERASTUNER_ORACLE_IP": host, "KERASTUNER_ORACLE_PORT": port}
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            "A chief listens at an address of this machine, at a port that is free. Received "
+            f"tuning.chief of {chief}: {error}. Name another one, or leave it out."
+        ) from None
+    # gRPC would ask a proxy for it.
+    return {HOST: host, PORT: port, "no_grpc_proxy": host}
+
+
+def _reason(folder: Path, name: str) -> Path:
+    return folder / _LOGS / f"{name}.reason"
 
 
 def _shares(workers: int) -> Iterator[dict[str, str]]:
     """What each worker has of this machine: a GPU where there are some, else some of the cores."""
-    gpus = _gpus()
+    import tensorflow as tf
+
+    gpus = gpu_names(len(tf.config.list_physical_devices("GPU")))
     cores = str(max(1, (os.cpu_count() or 1) // workers))
     for number in range(workers):
         if gpus:
@@ -166,8 +221,11 @@ def _shares(workers: int) -> Iterator[dict[str, str]]:
             yield {"TF_NUM_INTRAOP_THREADS": cores, "OMP_NUM_THREADS": cores}
 
 
-def _gpus() -> list[str]:
-    """The names by which the GPUs that this process may use are known to CUDA."""
-    count = len(tf.config.list_physical_devices("GPU"))
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+def gpu_names(count: int) -> list[str]:
+    """Returns the names by which CUDA knows the GPUs that this process may use.
+
+    Args:
+      count: how many there are.
+    """
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     return visible if len(visible) == count else [str(number) for number in range(count)]

@@ -9,13 +9,18 @@ FEW, MANY = {"training.epochs": 3}, {"training.epochs": 8}
 
 def test_the_best_mean_over_the_seeds_wins():
     scores = {"defaults": 0.80, "1": 0.85, "2": 0.84}
-    again = {"defaults-seed1": 0.80, "1-seed1": 0.79, "2-seed1": 0.83}
+    again = {"defaults-seed1": 0.80, "1-seed1": 0.81, "2-seed1": 0.83}
     contest = Contest({"1": FEW, "2": MANY}, {**scores, **again})
     assert contest.winner() == "2"
 
 
 def test_the_settings_as_they_are_win_where_nothing_gains_over_the_seeds():
     scores = {"defaults": 0.80, "1": 0.83, "defaults-seed1": 0.82, "1-seed1": 0.78}
+    assert Contest({"1": FEW}, scores).winner() == "defaults"
+
+
+def test_a_gain_that_the_other_seed_does_not_have_is_none():
+    scores = {"defaults": 0.80, "1": 0.90, "defaults-seed1": 0.80, "1-seed1": 0.79}
     assert Contest({"1": FEW}, scores).winner() == "defaults"
 
 

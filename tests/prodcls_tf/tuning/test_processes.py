@@ -90,6 +90,14 @@ def test_a_process_is_stopped_when_its_time_is_over(folder):
     assert gone(int((folder / "pid").read_text()))
 
 
+def test_a_process_without_a_starter_minds_no_stdin(folder):
+    (folder / "seconds").write_text("1")
+    done = subprocess.run(
+        [sys.executable, "-m", "working", str(folder)], stdin=subprocess.DEVNULL, check=False
+    )
+    assert done.returncode == 0
+
+
 def test_a_process_ends_when_its_starter_is_killed(folder):
     (folder / "seconds").write_text("60")
     starter = subprocess.Popen([sys.executable, "-m", "starter", str(folder)])

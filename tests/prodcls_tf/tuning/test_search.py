@@ -12,9 +12,9 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from prodcls_tf.errors import InputError, OutputError, TrainingError
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.processes import OutOfTimeError
-from prodcls_tf.tuning.results import Search
-from prodcls_tf.tuning.search import search
-from prodcls_tf.tuning.trials import DEFAULTS, Trials
+from prodcls_tf.tuning.results import DEFAULTS, Search
+from prodcls_tf.tuning.search import prepare, search
+from prodcls_tf.tuning.trials import Trials
 from tests.tiny import tiny_rows, tiny_settings, write_tiny_encoder
 
 TRAIN, VAL = tiny_rows(90), tiny_rows(45, seed=1)
@@ -68,7 +68,7 @@ def test_every_trial_has_the_figures_of_the_validation_rows(found):
         assert set(tried.result.metrics) == {
             "accuracy", "macro_f1", "weighted_f1", "top3_accuracy"
         }  # fmt: skip
-        assert len(tried.result.curve) == tried.values.get("training.epochs", 1)
+        assert len(tried.result.course.curve) == tried.values.get("training.epochs", 1)
 
 
 def test_the_best_is_better_than_the_settings_as_they_are_or_none(found):
@@ -83,7 +83,7 @@ def test_hparams_are_in_the_logs_of_every_trial(found, folder):
         events.Reload()
         (content,) = events.PluginTagToContent("hparams").values()
         shown = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
-        assert shown["training.epochs"].number_value == len(tried.result.curve)
+        assert shown["training.epochs"].number_value == len(tried.result.course.curve)
         assert 0 < shown["training.learning_rate"].number_value < 0.1
         assert "trial/macro_f1" in events.Tags()["tensors"]
 
@@ -121,6 +121,15 @@ def test_a_trial_that_fails_says_why_and_is_tried_again(trials):
     assert "The loss must stay a finite number" in result.reason
     with pytest.raises(OutOfTimeError):
         trials.run("7", hot, seconds=0.5)
+
+
+def test_what_is_wrong_with_the_search_is_no_failure_of_a_trial(settings, tmp_path):
+    state = tmp_path / "state"
+    tuner = prepare(settings, TRAIN, VAL, state, tmp_path / "logs")
+    (home,) = state.iterdir()
+    (home / "trials").write_text("where a folder should be", encoding="utf-8")
+    with pytest.raises(OutputError, match="folder that can be written"):
+        tuner.search()
 
 
 def test_a_trial_that_is_stopped_leaves_nothing(trials):
@@ -168,7 +177,7 @@ def test_hyperband_gives_the_best_of_its_trials_more_epochs(settings, tmp_path):
     assert [tried.values["training.epochs"] for tried in (*first, last)] == [1, 1, 1, 3]
     best = max(first, key=lambda tried: tried.result.metrics["macro_f1"])
     assert last.values == {**best.values, "training.epochs": 3}
-    assert [len(tried.result.curve) for tried in (*first, last)] == [1, 1, 1, 3]
+    assert [len(tried.result.course.curve) for tried in (*first, last)] == [1, 1, 1, 3]
 
 
 def test_a_folder_that_cannot_be_written_is_refused(settings, tmp_path):

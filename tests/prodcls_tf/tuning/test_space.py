@@ -7,9 +7,10 @@ import pytest
 from prodcls_tf.errors import SettingsError
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.dimensions import hyperparameters, most_epochs, setting_values
+from prodcls_tf.tuning.oracle import make_oracle
 
 ALL_FIXED = [
-    *(f"tuning.space.encoder.{name}=null" for name in ("dropout", "token_dropout", "freeze")),
+    "tuning.space.encoder={dropout: null, token_dropout: null, freeze: null, max_length: null}",
     *(f"tuning.space.head.{name}=null" for name in ("hidden", "dropout")),
     *(
         f"tuning.space.training.{name}=null"
@@ -95,3 +96,33 @@ def test_settings_with_values_leave_the_others_as_they_are():
 def test_a_value_of_an_unknown_setting_is_refused():
     with pytest.raises(SettingsError, match="training.speed"):
         Settings().with_values({"training.speed": 3})
+
+
+def test_whole_and_broken_numbers_may_stand_in_one_list():
+    assert space("tuning.space.head.dropout=[0, 0.1]")["head.dropout"].values == [0.0, 0.1]
+
+
+def test_a_short_training_is_refused_for_hyperband():
+    settings = Settings.load(
+        overrides=["tuning.algorithm=hyperband", "tuning.space.training.epochs=[2]"]
+    )
+    with pytest.raises(SettingsError, match="Hyperband gives its best trials 3 times the epochs"):
+        make_oracle(settings, 384)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epochs={min: 2.0, max: 9.0}", "integer"),
+        ("training.epochs={min: 2, max: 9, step: 0.5}", "whole numbers"),
+        ("training.weight_decay={min: 0.1, max: .inf}", "finite"),
+    ],
+)
+def test_a_range_that_the_setting_cannot_have_is_refused(override, message):
+    with pytest.raises(SettingsError, match=message):
+        Settings.load(overrides=[f"tuning.space.{override}"])
+
+
+def test_a_search_without_end_is_refused():
+    with pytest.raises(SettingsError, match="finite"):
+        Settings.load(overrides=["tuning.max_minutes=.inf"])

@@ -14,7 +14,8 @@ import pytest
 
 from prodcls_tf.errors import SettingsError
 from prodcls_tf.settings import Settings
-from prodcls_tf.tuning.trials import DEFAULTS
+from prodcls_tf.tuning.results import DEFAULTS
+from prodcls_tf.tuning.workers import gpu_names
 from tests.tiny import POOR, tiny_settings, write_tiny_encoder
 
 ROOT = Path(__file__).parents[3]
@@ -110,7 +111,7 @@ def test_a_killed_search_leaves_no_process_and_goes_on_with_its_finished_trials(
     assert {name: results(tmp_path)[name] for name in before} == before
 
 
-def test_a_worker_that_is_killed_costs_its_trial_alone(settings, tmp_path):
+def test_a_worker_that_is_killed_is_started_again_and_takes_up_its_trial(settings, tmp_path):
     process = start(settings.with_values({"tuning.workers": 2}), tmp_path)
     wait_for(lambda: len(list((tmp_path / "state").glob("*/trials/[01]/job.json"))) == 2, process)
     worker = next(
@@ -120,7 +121,7 @@ def test_a_worker_that_is_killed_costs_its_trial_alone(settings, tmp_path):
     )  # fmt: skip
     os.kill(worker, signal.SIGKILL)
     found = end(process)
-    assert len(found["trials"]) == 2
+    assert found["trials"] == [[name, "finished"] for name in (DEFAULTS, "0", "1")]
     assert processes_on(tmp_path) == []
 
 
@@ -140,3 +141,29 @@ def test_the_best_trials_are_trained_again_with_another_seed(settings, tmp_path)
 def test_an_address_without_host_or_port_is_refused(address):
     with pytest.raises(SettingsError, match=r"tuning\.chief"):
         Settings.load(overrides=[f"tuning.chief='{address}'"])
+
+
+def test_an_address_of_another_machine_is_refused(settings, tmp_path):
+    elsewhere = settings.with_values({"tuning.chief": "192.0.2.1:8470"})
+    process = start(elsewhere, tmp_path)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode
+    assert "A chief listens at an address of this machine" in err
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "names"),
+    [("", 1, ["0"]), ("", 2, ["0", "1"]), ("3", 1, ["3"]), ("3,5", 2, ["3", "5"]), ("-1", 0, [])],
+)
+def test_gpus_are_named_as_cuda_knows_them(monkeypatch, visible, count, names):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpu_names(count) == names
+
+
+def test_a_worker_without_an_address_says_what_it_needs(settings, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "prodcls_tf.tuning.worker", str(tmp_path)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "A worker needs the folder of a search" in done.stderr

@@ -1,0 +1,87 @@
+"""KerasTuner's oracles: the same trials after a kill as without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from keras_tuner.engine.oracle import Oracle
+
+from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.oracle import make_oracle
+
+ALGORITHMS = ["bayesian", "random", "hyperband"]
+
+
+def opened(algorithm: str, folder: Path) -> Oracle:
+    """An oracle, with the state that a former one left in the folder."""
+    settings = Settings.load(overrides=[f"tuning.algorithm={algorithm}", "tuning.trials=30"])
+    oracle = make_oracle(settings, width=384)
+    oracle._set_project_dir(str(folder), "oracle")
+    if (folder / "oracle" / "oracle.json").exists():
+        oracle.reload()
+    return oracle
+
+
+def ended(oracle: Oracle, trials: int) -> None:
+    """Asks for trials and ends them; their figure is what their values come to."""
+    for _ in range(trials):
+        trial = oracle.create_trial("tuner0")
+        numbers = [v for v in trial.hyperparameters.values.values() if isinstance(v, float)]
+        oracle.update_trial(trial.trial_id, {"macro_f1": sum(numbers) % 1.0})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+
+def tried(oracle: Oracle) -> list[dict[str, object]]:
+    return [oracle.trials[number].hyperparameters.values for number in oracle.start_order]
+
+
+@pytest.fixture(params=ALGORITHMS)
+def whole(request, tmp_path) -> tuple[str, list[dict[str, object]]]:
+    """An algorithm, and what it tries where nothing happens to it."""
+    oracle = opened(request.param, tmp_path / "whole")
+    ended(oracle, 16)
+    return request.param, tried(oracle)
+
+
+def test_a_search_that_goes_on_tries_what_it_would_have_tried(whole, tmp_path):
+    algorithm, values = whole
+    for _ in range(4):
+        ended(opened(algorithm, tmp_path / "parts"), 4)
+    assert tried(opened(algorithm, tmp_path / "parts")) == values
+
+
+def test_a_trial_that_was_under_way_is_handed_out_again(whole, tmp_path):
+    algorithm, values = whole
+    before = opened(algorithm, tmp_path / "parts")
+    ended(before, 12)
+    lost = before.create_trial("tuner0")
+    after = opened(algorithm, tmp_path / "parts")
+    assert after.create_trial("tuner0").trial_id == lost.trial_id
+    assert tried(after) == values[:13]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_trial_that_has_ended_is_not_handed_out_again(algorithm, tmp_path):
+    ended(opened(algorithm, tmp_path), 5)
+    oracle = opened(algorithm, tmp_path)
+    assert oracle.create_trial("tuner0").trial_id not in oracle.start_order[:5]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_trial_that_the_state_knows_nothing_of_is_left_out(algorithm, tmp_path):
+    oracle = opened(algorithm, tmp_path)
+    ended(oracle, 3)
+    state = (tmp_path / "oracle" / "oracle.json").read_bytes()
+    ghost = oracle.create_trial("tuner0")
+    (tmp_path / "oracle" / "oracle.json").write_bytes(state)
+    assert ghost.trial_id not in opened(algorithm, tmp_path).trials
+
+
+def test_hyperband_goes_on_until_the_trials_are_used_up(tmp_path):
+    oracle = opened("hyperband", tmp_path)
+    ended(oracle, 30)
+    epochs = {values["tuner/epochs"] for values in tried(oracle)}
+    assert len(epochs) > 1
+    assert oracle.create_trial("tuner0").status == "STOPPED"
