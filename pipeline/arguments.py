@@ -88,14 +88,17 @@ def trainer_settings(settings: Settings) -> str:
 
 
 def weights_settings(settings: Settings) -> str:
-    """The settings that the trained weights depend on: what TensorBoard is shown plays no part.
+    """The settings that the trained weights depend on: what watches a training plays no part.
 
     Example:
       >>> profiled = Settings.load(overrides=["tensorboard.profile_steps=5"])
       >>> weights_settings(profiled) == weights_settings(Settings())
       True
     """
-    return trainer_settings(settings.model_copy(update={"tensorboard": Settings().tensorboard}))
+    usual = Settings()
+    return trainer_settings(
+        settings.model_copy(update={"tensorboard": usual.tensorboard, "wandb": usual.wandb})
+    )
 
 
 def tuner_settings(settings: Settings) -> str:
@@ -123,8 +126,9 @@ def tuner_settings(settings: Settings) -> str:
 
 
 def search_name(settings: Settings, sources: Sources, encoder: Encoder) -> str:
-    """What makes a search this one; not the code that reads the files, nor who does the work."""
-    tuning = settings.tuning.model_copy(update={"workers": 1, "chief": Settings().tuning.chief})
-    alone = tuner_settings(settings.model_copy(update={"tuning": tuning}))
+    """What makes a search this one; not the code that reads the files, nor who works or watches."""
+    usual = Settings()
+    tuning = settings.tuning.model_copy(update={"workers": 1, "chief": usual.tuning.chief})
+    alone = tuner_settings(settings.model_copy(update={"tuning": tuning, "wandb": usual.wandb}))
     text = json.dumps([alone, sources.fingerprint, encoder.digest])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -22,6 +22,7 @@ from pipeline.run_log import RunLog
 from pipeline.summary import Summary
 from prodcls_tf.data.reading import fingerprint, read_file
 from prodcls_tf.settings import Settings
+from prodcls_tf.training.wandb_package import check_wandb
 from prodcls_tf.tuning.results import Search
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _at_work(
 ) -> Iterator[OutFolder]:
     """Holds an output folder, with the engines' words sent to its log."""
     folder = OutFolder(out.expanduser().absolute())
+    check_wandb(settings.wandb)
     _check_sources(settings, sources)
     with folder.held(), RunLog(folder.run_log) as log:
         # Seconds of imports, and warnings that no user can do anything about: hence down here.
