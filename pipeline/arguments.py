@@ -91,14 +91,17 @@ def trainer_settings(settings: Settings) -> str:
 
 
 def weights_settings(settings: Settings) -> str:
-    """The settings that the trained weights depend on: what TensorBoard is shown plays no part.
+    """The settings that the trained weights depend on: what watches a training plays no part.
 
     Example:
       >>> profiled = Settings.load(overrides=["tensorboard.profile_steps=5"])
       >>> weights_settings(profiled) == weights_settings(Settings())
       True
     """
-    return trainer_settings(settings.model_copy(update={"tensorboard": Settings().tensorboard}))
+    usual = Settings()
+    return trainer_settings(
+        settings.model_copy(update={"tensorboard": usual.tensorboard, "wandb": usual.wandb})
+    )
 
 
 def tuner_settings(settings: Settings) -> str:
@@ -126,7 +129,7 @@ def tuner_settings(settings: Settings) -> str:
 
 
 def search_name(settings: Settings, sources: Sources, encoder: Encoder) -> str:
-    """What makes a search this one: neither the code that reads the files, nor its length.
+    """What makes a search this one: not the code, nor its length, nor who works or watches.
 
     Example:
       >>> files, bert = Sources({}, "a3b0", "0.1"), Encoder("bert", "v1", "e1")
@@ -134,8 +137,9 @@ def search_name(settings: Settings, sources: Sources, encoder: Encoder) -> str:
       >>> search_name(longer, files, bert) == search_name(Settings(), files, bert)
       True
     """
-    usual = Settings().tuning.model_dump(include=EFFORT | {"workers", "chief"})
-    tuning = settings.tuning.model_copy(update=usual)
-    alone = tuner_settings(settings.model_copy(update={"tuning": tuning}))
+    usual = Settings()
+    same = usual.tuning.model_dump(include=EFFORT | {"workers", "chief"})
+    tuning = settings.tuning.model_copy(update=same)
+    alone = tuner_settings(settings.model_copy(update={"tuning": tuning, "wandb": usual.wandb}))
     text = json.dumps([alone, sources.fingerprint, encoder.digest])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -23,6 +23,7 @@ from pipeline.run_log import RunLog
 from pipeline.summary import Summary
 from prodcls_tf.data.reading import fingerprint, read_file
 from prodcls_tf.settings import Settings
+from prodcls_tf.training.wandb_package import check_wandb
 from prodcls_tf.tuning.results import Search
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def _at_work(
 ) -> Iterator[OutFolder]:
     """Holds an output folder, with the engines' words sent to its log."""
     folder = OutFolder(out.expanduser().absolute())
+    check_wandb(settings.wandb)
     _check_sources(settings, sources)
     # The trials of a search are processes of their own, which need some of a GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")

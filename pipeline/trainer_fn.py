@@ -19,7 +19,11 @@ from prodcls_tf.data.encoded import EncodedExamples
 from prodcls_tf.model.encoder import encoder_folder
 from prodcls_tf.model.storage import build_text_to_ids
 from prodcls_tf.settings import Settings
+from prodcls_tf.training.wandb_run import WANDB_FOLDER
 from prodcls_tf.tuning.dimensions import setting_values
+
+# What lies in the folder of logs beside the curves of the last training.
+_OTHERS = {SEARCH_LOGS, WANDB_FOLDER}
 
 
 def run_fn(fn_args: FnArgs) -> None:
@@ -66,7 +70,7 @@ def run_fn(fn_args: FnArgs) -> None:
     }
     classifier.export(Path(fn_args.serving_model_dir), metrics=figures)
     # The curves of this very model stay with it when the next training draws its own.
-    others = shutil.ignore_patterns(SEARCH_LOGS)
+    others = shutil.ignore_patterns(*_OTHERS)
     shutil.copytree(logs, fn_args.model_run_dir, ignore=others, dirs_exist_ok=True)
 
 
@@ -88,13 +92,13 @@ def best_values(hyperparameters: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def clear_curves(logs: Path) -> None:
-    """Removes the curves of a former training; those of searches stay.
+    """Removes the curves of a former training; those of searches stay, and unsent runs.
 
     Args:
       logs: TensorBoard's folder; may be missing.
     """
     for entry in logs.iterdir() if logs.is_dir() else []:
-        if entry.is_dir() and entry.name != SEARCH_LOGS:
+        if entry.is_dir() and entry.name not in _OTHERS:
             shutil.rmtree(entry)
         elif not entry.is_dir():
             entry.unlink()

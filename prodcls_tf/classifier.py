@@ -25,6 +25,7 @@ from prodcls_tf.training.measuring import BranchScorer
 from prodcls_tf.training.projector import write_projector
 from prodcls_tf.training.recipe import Trained, train
 from prodcls_tf.training.summaries import write_summaries
+from prodcls_tf.training.wandb_run import WandbRun, tracked_by_wandb
 
 _CATEGORIES_FILE = "categories.json"
 
@@ -101,7 +102,8 @@ class ProductClassifier:
             that the settings name.
           val: rows that choose the best weights; None takes `data.val_share` of the training
             rows, chosen by their text.
-          log_dir: where TensorBoard's logs go; None for none.
+          log_dir: where TensorBoard's logs go, and the run of Weights & Biases if the settings
+            name a project; None for none.
           checkpoint_dir: where to keep checkpoints; a killed call goes on from them.
           strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
           callbacks: others that watch fine-tuning.
@@ -111,6 +113,7 @@ class ProductClassifier:
 
         Raises:
           InputError: a column is missing, a row has no category, or there is one category only.
+          TrackingError: Weights & Biases is asked for and cannot be used.
         """
         texts, paths = labelled_columns(train_rows, self.settings.data)
         _check_categories(paths)
@@ -153,30 +156,37 @@ class ProductClassifier:
           val_examples: rows that choose the best weights.
           categories: the paths by number.
           held_out: other splits to measure, before and after.
-          log_dir: where TensorBoard's logs go; None for none.
+          log_dir: where TensorBoard's logs go, and the run of Weights & Biases if the settings
+            name a project; None for none.
           checkpoint_dir: where to keep checkpoints.
           strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
           callbacks: others that watch fine-tuning.
 
         Returns:
           The figures of the training.
+
+        Raises:
+          TrackingError: Weights & Biases is asked for and cannot be used.
         """
         folder = self._folder()
-        trained = train(
-            self.settings,
-            storage.build_text_to_ids(folder, self.settings),
-            folder,
-            categories,
-            {"train": train_examples, "val": val_examples, **(held_out or {})},
-            log_dir=Path(log_dir) if log_dir is not None else None,
-            checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
-            strategy=strategy,
-            callbacks=callbacks,
-        )
-        self._model, self._categories = trained.model, list(categories)
-        self._scorer = None
-        if log_dir is not None:
-            self._show(Path(log_dir), val_examples, trained)
+        logs = Path(log_dir) if log_dir is not None else None
+        with tracked_by_wandb(self.settings, logs) as wandb_run:
+            trained = train(
+                self.settings,
+                storage.build_text_to_ids(folder, self.settings),
+                folder,
+                categories,
+                {"train": train_examples, "val": val_examples, **(held_out or {})},
+                log_dir=logs,
+                checkpoint_dir=Path(checkpoint_dir) if checkpoint_dir is not None else None,
+                strategy=strategy,
+                wandb_run=wandb_run,
+                callbacks=callbacks,
+            )
+            self._model, self._categories = trained.model, list(categories)
+            self._scorer = None
+            if logs is not None:
+                self._show(logs, val_examples, trained, wandb_run)
         return trained
 
     def predict(self, rows: Rows, top_k: int = 5) -> list[Prediction]:
@@ -306,9 +316,21 @@ class ProductClassifier:
         )
         export_saved_model(serving, self.settings, Path(folder), metrics)
 
-    def _show(self, log_dir: Path, val: EncodedExamples, trained: Trained) -> None:
+    def _show(
+        self,
+        log_dir: Path,
+        val: EncodedExamples,
+        trained: Trained,
+        wandb_run: Optional[WandbRun],
+    ) -> None:
         scores, paths = trained.scores["val"], self._categories
-        write_summaries(log_dir, self.settings, paths, val.labels, scores)
+        pictures = write_summaries(log_dir, self.settings, paths, val.labels, scores)
+        if wandb_run is not None:
+            wandb_run.add_end(
+                {split: found.headline() for split, found in trained.metrics.items()},
+                {split: found.headline() for split, found in trained.baseline.items()},
+                {name: pixels.numpy() for name, pixels in pictures.items()},
+            )
         if trained.embedded is not None:
             write_projector(log_dir, self.settings.data, paths, val, scores, trained.embedded)
 

@@ -35,6 +35,10 @@ class TrainingError(ProdclsError):
     """A training cannot go on, for instance because the loss is no longer a number."""
 
 
+class TrackingError(ProdclsError):
+    """Weights & Biases was asked for and cannot be used: no package, no key, or no answer."""
+
+
 class RunError(ProdclsError):
     """A step of a pipeline run failed, or refused to let a model through."""
 

@@ -146,6 +146,25 @@ class TensorBoardSettings(Section):
     )
 
 
+class WandbSettings(Section):
+    """What Weights & Biases gets of a training; the model does not depend on it."""
+
+    project: str = Field(
+        "",
+        max_length=128,
+        pattern=r"^[^/\\#?%:]*$",
+        description="project that gets a run of each training; empty for none",
+    )
+    entity: str = Field("", description="its user or team; empty for the usual one of the key")
+    mode: Literal["online", "offline"] = Field(
+        "online", description="`offline` keeps the run in the log folder, for `wandb sync`"
+    )
+    group: str = Field(
+        "", max_length=128, description="group of the run; a search fills it in where it is empty"
+    )
+    name: str = Field("", max_length=128, description="the run's name; empty to have one made up")
+
+
 class EvaluationSettings(Section):
     """What a model must reach on test rows to be pushed."""
 
@@ -179,6 +198,7 @@ class Settings(Section):
     wide: WideSettings = Field(default_factory=WideSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     tensorboard: TensorBoardSettings = Field(default_factory=TensorBoardSettings)
+    wandb: WandbSettings = Field(default_factory=WandbSettings)
     tuning: TuningSettings = Field(default_factory=TuningSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     push: PushSettings = Field(default_factory=PushSettings)
@@ -282,7 +302,10 @@ def _check_value(section: type[Section], key: str, value: Any) -> None:
 
 
 # Single settings that are text; what is typed for them is not read as YAML.
-_TEXTS = frozenset({"data.label", "data.separator", "data.encoding", "encoder.name"})
+_TEXTS = frozenset(
+    {"data.label", "data.separator", "data.encoding", "encoder.name"}
+    | {f"wandb.{name}" for name in ("project", "entity", "group", "name")}
+)
 
 
 def _read_yaml(path: Path, option: str = "--config") -> dict[str, Any]:

@@ -22,6 +22,8 @@ from prodcls_tf.training.optimizer import (
     make_optimizer,
 )
 from prodcls_tf.training.step_curves import InputClock, StepCurves
+from prodcls_tf.training.wandb_curves import WandbCurves
+from prodcls_tf.training.wandb_run import WandbRun
 
 _INFERENCE_BATCH = 64
 
@@ -43,6 +45,7 @@ def fine_tune(
     log_dir: Optional[Path] = None,
     profile_steps: int = 0,
     checkpoint_dir: Optional[Path] = None,
+    wandb_run: Optional[WandbRun] = None,
     callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> list[dict[str, float]]:
     """Trains a deep branch and leaves it with the weights of its best epoch.
@@ -57,6 +60,7 @@ def fine_tune(
       log_dir: where TensorBoard's logs go; None for none.
       profile_steps: steps whose profile goes there too, some way into the training; 0 for none.
       checkpoint_dir: where to keep checkpoints; a killed training goes on from them.
+      wandb_run: gets the curves, too; None for none.
       callbacks: others that watch the training; called last.
 
     Returns:
@@ -72,6 +76,10 @@ def fine_tune(
         _digest(branch, train, val, settings),
     )
     done = checkpoints.restore(branch)
+    if wandb_run is not None:
+        # Each run is whole, that of a training which goes on, too.
+        for epoch, figures in enumerate(checkpoints.history):
+            wandb_run.add_epoch(epoch, figures)
     if _finished(checkpoints, done, epochs, settings.patience):
         checkpoints.set_model(branch)
         checkpoints.on_train_end()
@@ -97,8 +105,10 @@ def fine_tune(
             tf.keras.callbacks.TensorBoard(
                 str(log_dir), write_graph=False, update_freq=2**62, profile_batch=profiled
             ),
-            StepCurves(len(train), steps, epochs, clock),
+            StepCurves(len(train), steps, epochs, clock, wandb_run.add_step if wandb_run else None),
         ]
+    if wandb_run is not None:
+        watching.append(WandbCurves(wandb_run))
     branch.fit(
         batches,
         validation_data=inference_dataset(val, val_states, batch_size=_INFERENCE_BATCH),

@@ -25,6 +25,7 @@ from prodcls_tf.training.measuring import BranchScorer
 from prodcls_tf.training.precision import precision_scope, resolve_precision
 from prodcls_tf.training.probe import start_head
 from prodcls_tf.training.projector import EmbeddedRows, rows_to_embed
+from prodcls_tf.training.wandb_run import WandbRun
 from prodcls_tf.training.wide import fit_wide
 
 _logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def train(
     log_dir: Optional[Path] = None,
     checkpoint_dir: Optional[Path] = None,
     strategy: Optional[tf.distribute.Strategy] = None,
+    wandb_run: Optional[WandbRun] = None,
     callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> Trained:
     """Trains a classifier.
@@ -82,6 +84,7 @@ def train(
       log_dir: where TensorBoard's logs go.
       checkpoint_dir: where a killed training goes on from.
       strategy: how fine-tuning is spread over devices; None for all GPUs of this machine.
+      wandb_run: of Weights & Biases, which gets curves and figures; None for none.
       callbacks: others that watch fine-tuning.
 
     Returns:
@@ -106,6 +109,7 @@ def train(
             log_dir=log_dir,
             profile_steps=settings.tensorboard.profile_steps,
             checkpoint_dir=checkpoint_dir,
+            wandb_run=wandb_run,
             callbacks=callbacks,
         )
         weights = branch.get_weights()

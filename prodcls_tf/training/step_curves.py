@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 import tensorflow as tf
@@ -82,14 +82,23 @@ class StepCurves(tf.keras.callbacks.Callback):
       steps: batches an epoch.
       epochs: epochs in all; trainings of more than 20,000 steps get fewer points.
       clock: around the batches.
+      also: gets each point, too: the steps done, and the figures by name; None for nobody.
     """
 
-    def __init__(self, rows: int, steps: int, epochs: int, clock: InputClock) -> None:
+    def __init__(
+        self,
+        rows: int,
+        steps: int,
+        epochs: int,
+        clock: InputClock,
+        also: Optional[Callable[[int, Mapping[str, float]], None]] = None,
+    ) -> None:
         super().__init__()
         self._supports_tf_logs = True
         self._rows_a_step = rows / steps
         self._every = min(steps, max(_EVERY, steps * epochs // _MOST_POINTS))
         self._clock = clock
+        self._also = also
         self._window: Optional[_Window] = None
         self._traced = False
 
@@ -122,6 +131,8 @@ class StepCurves(tf.keras.callbacks.Callback):
         with tf.summary.record_if(True):
             for name, value in figures.items():
                 tf.summary.scalar(f"step/{name}", value, step=optimizer.iterations)
+        if self._also is not None:
+            self._also(int(optimizer.iterations), figures)
         self._window = _Window(batch + 1, self._clock.seconds)
 
 

@@ -20,7 +20,7 @@ def write_summaries(
     categories: Sequence[str],
     labels: np.ndarray,
     scores: np.ndarray,
-) -> None:
+) -> dict[str, tf.Tensor]:
     """Writes what the finished model does to validation rows, and the settings.
 
     - pictures: `confusion matrix` and `calibration`; the weights of the two branches were fitted
@@ -35,15 +35,22 @@ def write_summaries(
       labels: int [rows].
       scores: float [rows, categories], each row with sum 1.
 
+    Returns:
+      The pictures by name, uint8 [height, width, 4].
+
     Raises:
       InputError: there are no rows, or scores that are none.
     """
     metrics = Metrics.of(labels, scores, categories)
+    pictures = {
+        "confusion matrix": confusion_picture(categories, labels, scores.argmax(axis=1)),
+        "calibration": calibration_picture(labels, scores),
+    }
     with tf.summary.create_file_writer(str(log_dir / "validation")).as_default(step=0):
         yaml = "\n".join(f"    {line}" for line in settings.to_yaml().splitlines())
         tf.summary.text("settings", yaml)
         tf.summary.text("categories by F1", category_table(metrics))
         tf.summary.histogram("category F1", [entry.f1 for entry in metrics.categories])
-        confusion = confusion_picture(categories, labels, scores.argmax(axis=1))
-        tf.summary.image("confusion matrix", confusion[None])
-        tf.summary.image("calibration", calibration_picture(labels, scores)[None])
+        for name, pixels in pictures.items():
+            tf.summary.image(name, pixels[None])
+    return pictures

@@ -11,6 +11,7 @@ from prodcls_tf.data.table import Rows
 from prodcls_tf.errors import OutputError
 from prodcls_tf.model.encoder import encoder_folder
 from prodcls_tf.settings import Settings
+from prodcls_tf.training.wandb_package import check_wandb
 from prodcls_tf.tuning.results import Search
 from prodcls_tf.tuning.rows import SearchRows
 from prodcls_tf.tuning.trials import Trials
@@ -68,6 +69,7 @@ def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path
     Raises:
       ProdclsError: rows or settings cannot be used, or a folder cannot be written.
     """
+    check_wandb(settings.wandb)
     encoder, rows = encoder_folder(settings.encoder.name), SearchRows.choose(settings, train, val)
     name = _name(settings, rows, encoder)
     folder, logs = folder / name, logs / name
@@ -88,7 +90,7 @@ def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path
 def _name(settings: Settings, rows: SearchRows, encoder: Path) -> str:
     """What makes a search this one: another choice of values, or other results."""
     tuning = settings.tuning.model_dump(mode="json", exclude=_HOW_LONG)
-    beside = {"tuning", "tensorboard", "evaluation", "pipeline", "push"}
+    beside = {"tuning", "tensorboard", "wandb", "evaluation", "pipeline", "push"}
     rest = settings.model_dump(mode="json", exclude=beside)
     weights = fingerprint(sorted(path for path in encoder.iterdir() if path.is_file()))
     text = json.dumps([tuning, rest, rows.digest(), weights], sort_keys=True)

@@ -132,8 +132,13 @@ class Trials:
             for other, result in self.results().items()
             if result.status == "finished" and other != number and not is_repetition(other)
         ]
+        watched = {
+            **_QUIET,
+            "wandb.group": self._settings.wandb.group or f"search {self._folder.name}",
+            "wandb.name": f"trial {number}",
+        }
         return Job(
-            settings=self._settings.with_values({**values, **_QUIET}).model_dump(mode="json"),
+            settings=self._settings.with_values({**values, **watched}).model_dump(mode="json"),
             rows=str(self._folder / "rows"),
             logs=str(self.logs / number),
             number=number,

@@ -90,6 +90,7 @@ def test_only_what_a_search_depends_on_makes_another_one() -> None:
         ("tuning.workers=2", True),
         ("tuning.chief='10.0.0.1:8000'", True),
         ("push.model_name=other", True),
+        ("wandb.project=shop", True),
         ("tuning.trials=3", True),
         ("tuning.seed=3", False),
         ("training.epochs=3", False),
