@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import time
@@ -49,7 +50,8 @@ def ask(logs) -> Ask:
     def get(path: str, **query: object) -> bytes:
         asked = f"{url}/data/{path}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(asked, timeout=60) as answer:
-            return answer.read()
+            packed = answer.headers.get("Content-Encoding") == "gzip"
+            return gzip.decompress(answer.read()) if packed else answer.read()
 
     end = time.monotonic() + 60
     while "calibration" not in answer(get, "plugin/images/tags").get("validation", {}):
@@ -62,7 +64,9 @@ def answer(ask: Ask, path: str, **query: object) -> Any:
     return json.loads(ask(path, **query))
 
 
-@pytest.mark.parametrize("plugin", ["scalars", "images", "histograms", "text", "projector"])
+@pytest.mark.parametrize(
+    "plugin", ["scalars", "images", "histograms", "text", "projector", "profile"]
+)
 def test_dashboard_is_active(ask, plugin):
     # TensorBoard looks for the projector's files in a thread of its own.
     end = time.monotonic() + 30
@@ -139,6 +143,12 @@ def test_projector_has_a_vector_and_labels_for_each_validation_row(ask):
 def test_profile_holds_the_steps_that_were_asked_for(logs):
     (trace,) = logs.glob("plugins/profile/*/*.xplane.pb")
     assert b"train_function" in trace.read_bytes()
+
+
+def test_profile_can_be_looked_at(ask):
+    (run,) = answer(ask, "plugin/profile/runs")
+    tools = answer(ask, "plugin/profile/run_tools", run=run)
+    assert any(tool.startswith("trace_viewer") for tool in tools)
 
 
 def test_no_profile_and_no_titles_are_written_unless_wanted(tiny_encoder, tmp_path):
