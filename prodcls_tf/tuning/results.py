@@ -143,8 +143,9 @@ class Search(pydantic.BaseModel):
         for name, value in sorted(self.best.items()):
             section, _, key = name.partition(".")
             sections.setdefault(section, {})[key] = value
+        trials = [tried for tried in self.trials if not is_repetition(tried.number)]
         comment = (
-            f"# Of {len(self.trials)} trials, measured by {self.objective} on {self.rows} "
+            f"# Of {len(trials)} trials, measured by {self.objective} on {self.rows} "
             f"validation rows, the best was {self.number}.\n"
         )
         if not sections:

@@ -55,7 +55,8 @@ def values_shown(settings: Settings, epochs: int, width: int) -> dict[str, Any]:
         values["training.learning_rate"] = resolve_learning_rate("auto", width)
     if "training.epochs" in values:
         values["training.epochs"] = epochs
-    return values
+    # Axes bear these figures; their last digits would hide what is beside them.
+    return {n: float(f"{v:.4g}") if isinstance(v, float) else v for n, v in values.items()}
 
 
 def write_trial(
