@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tensorboard.plugins.hparams import api
 
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.fine_tuning import resolve_learning_rate
+from prodcls_tf.tuning.space import Range
 
 _METRICS = ("macro_f1", "accuracy", "weighted_f1", "top3_accuracy")
 
@@ -49,7 +50,8 @@ def values_shown(settings: Settings, epochs: int, width: int) -> dict[str, Any]:
     for name, tried in settings.tuning.space.dimensions():
         section, _, key = name.partition(".")
         value = getattr(getattr(settings, section), key)
-        words = isinstance(tried, Sequence) and any(isinstance(one, str) for one in tried)
+        listed = [] if tried == "auto" or isinstance(tried, Range) else tried
+        words = any(isinstance(one, str) for one in listed)
         values[name] = str(value) if words else value
     if values.get("training.learning_rate") == "auto":
         values["training.learning_rate"] = resolve_learning_rate("auto", width)
