@@ -36,6 +36,7 @@ class Contest:
       candidates: values by trial, the best one first.
       scores: the objective's figures by trial, those with other seeds among them; None for one
         that failed.
+      min_gain: the mean gain that one must exceed.
 
     Example:
       >>> scores = {"defaults": 0.80, "07": 0.83, "defaults-seed1": 0.82, "07-seed1": 0.78}
@@ -45,6 +46,7 @@ class Contest:
 
     candidates: Mapping[str, Mapping[str, Any]]
     scores: Mapping[str, Optional[float]]
+    min_gain: float = 0.0
 
     def entries(self, seeds: int, first: int) -> list[Entry]:
         """Lists the trainings that the contest needs.
@@ -71,7 +73,7 @@ class Contest:
         ]
 
     def winner(self) -> str:
-        """Returns the trial that is better with the first seed, and in the mean of the others.
+        """Returns the trial that is better with the first seed, with the others, and by enough.
 
         Of several such, the one with the best mean over all. Only candidates that were trained
         with as many seeds as any of them count, and none that failed with one.
@@ -84,7 +86,7 @@ class Contest:
         means = {
             number: statistics.fmean(found)
             for number, found in gains.items()
-            if len(found) == most and _holds(found)
+            if len(found) == most and _holds(found, self.min_gain)
         }
         return max(means, key=lambda number: means[number], default=DEFAULTS)
 
@@ -102,9 +104,10 @@ class Contest:
         return gains
 
 
-def _holds(gains: list[float]) -> bool:
-    """Whether a candidate gains with the seed it was chosen by, and with those that came after."""
+def _holds(gains: list[float], least: float) -> bool:
+    """Whether a candidate gains with the seed it was chosen by, with those after it, and enough."""
     if not gains:
         return False
     chosen, *after = gains
-    return chosen > 0 and statistics.fmean(after or [chosen]) > 0
+    again = statistics.fmean(after or [chosen])
+    return chosen > 0 and again > 0 and statistics.fmean(gains) > least

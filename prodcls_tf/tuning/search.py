@@ -18,8 +18,8 @@ from prodcls_tf.tuning.trials import Trials
 from prodcls_tf.tuning.tuner import ProductTuner
 from prodcls_tf.tuning.watching import write_experiment
 
-# With more of these, a search goes on.
-_HOW_LONG = {"enabled", "trials", "max_minutes", "confirm", "workers", "chief"}
+# What its trials do not depend on: with other values of these, a search goes on.
+_OUTSIDE = {"enabled", "trials", "max_minutes", "confirm", "min_gain", "workers", "chief"}
 
 
 def search(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path) -> Search:
@@ -89,7 +89,7 @@ def prepare(settings: Settings, train: Rows, val: Rows, folder: Path, logs: Path
 
 def _name(settings: Settings, rows: SearchRows, encoder: Path) -> str:
     """What makes a search this one: another choice of values, or other results."""
-    tuning = settings.tuning.model_dump(mode="json", exclude=_HOW_LONG)
+    tuning = settings.tuning.model_dump(mode="json", exclude=_OUTSIDE)
     beside = {"tuning", "tensorboard", "wandb", "evaluation", "pipeline", "push"}
     rest = settings.model_dump(mode="json", exclude=beside)
     weights = fingerprint(sorted(path for path in encoder.iterdir() if path.is_file()))

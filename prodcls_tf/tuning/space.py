@@ -132,6 +132,9 @@ class TuningSettings(Section):
     confirm: int = Field(
         1, ge=0, description="further seeds with which the best trials must be better"
     )
+    min_gain: float = Field(
+        0.002, ge=0.0, lt=1.0, description="mean gain over the seeds that a trial must exceed"
+    )
     prune: bool = Field(True, description="stop trials that are worse than the median so far")
     workers: Count = Field(1, description="trials at a time; several share GPUs or cores")
     chief: str = Field(

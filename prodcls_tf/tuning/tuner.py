@@ -227,7 +227,7 @@ class ProductTuner(BaseTuner):
             trial.trial_id: setting_values(trial.hyperparameters.values)
             for trial in whole[:_CANDIDATES]
         }
-        return Contest(candidates, scores)
+        return Contest(candidates, scores, self._tuning.min_gain)
 
     def _ranked(self) -> list[Trial]:
         """The trials with a score, the best first; in the same order every time."""

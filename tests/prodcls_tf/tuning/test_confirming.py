@@ -28,6 +28,12 @@ def test_an_equal_trial_is_no_gain():
     assert Contest({"1": FEW}, {"defaults": 0.8, "1": 0.8}).winner() == "defaults"
 
 
+def test_a_gain_that_is_too_small_is_none():
+    scores = {"defaults": 0.800, "1": 0.802, "defaults-seed1": 0.800, "1-seed1": 0.801}
+    assert Contest({"1": FEW}, scores, min_gain=0.002).winner() == "defaults"
+    assert Contest({"1": FEW}, scores, min_gain=0.001).winner() == "1"
+
+
 def test_one_seed_decides_where_time_allowed_no_other():
     assert Contest({"1": FEW}, {"defaults": 0.8, "1": 0.81}).winner() == "1"
 

@@ -33,6 +33,7 @@ def settings(tmp_path_factory) -> Settings:
         "tuning.algorithm=random",
         "tuning.trials=2",
         "tuning.confirm=0",
+        "tuning.min_gain=0",
         "tuning.space.training.epochs=[1, 2]",
         "tuning.space.encoder.max_length=null",
     )
