@@ -65,7 +65,6 @@ POOR = (
     "wide.enabled=false",
     "tuning.algorithm=random",
     "tuning.trials=1",
-    "tuning.confirm=0",
     "tuning.space.head={hidden: null, dropout: null}",
     "tuning.space.encoder={dropout: null, token_dropout: null, freeze: null, max_length: [16]}",
     (

@@ -98,11 +98,13 @@ class ProductTuner(BaseTuner):
         """Runs what is left of the whole search: the settings as they are, trials, other seeds.
 
         Raises:
+          SettingsError: the chief cannot listen at its address.
           TrainingError: the settings as they are cannot be trained, or three trials in a row
             failed.
         """
         whole = self._tuning.max_minutes * 60
         self._until = time.time() + whole - self._trials.seconds
+        workers.check_address(self._tuning)
         self._try_defaults(whole)
         if workers.alone(self._tuning):
             self.take_part(*fit_args, **fit_kwargs)

@@ -72,6 +72,16 @@ def alone(tuning: TuningSettings) -> bool:
     return tuning.workers == 1 and tuning.chief.endswith(":0")
 
 
+def check_address(tuning: TuningSettings) -> None:
+    """Refuses an address at which no chief could listen, before anything is trained.
+
+    Raises:
+      SettingsError: it is none of this machine, or it is in use.
+    """
+    if not alone(tuning):
+        _address(tuning.chief)
+
+
 def run(folder: Path, orders: Orders) -> None:
     """Runs the trials of a search by several workers, each a process, and a chief.
 

@@ -17,7 +17,7 @@ from pipeline.runner import search
 from prodcls_tf import progress
 from prodcls_tf.errors import TrainingError
 from prodcls_tf.settings import Settings
-from prodcls_tf.tuning.results import Search
+from prodcls_tf.tuning.results import DEFAULTS, Search
 from tests.tiny import POOR
 
 from .conftest import Run, Shop, run_in, write_products
@@ -54,7 +54,14 @@ def test_a_search_finds_better_settings(found: Search) -> None:
     assert found.number == "0"
     assert found.best["training.learning_rate"] == 0.01
     assert found.best["encoder.max_length"] == 16
-    assert [tried.result.status for tried in found.trials] == ["finished", "finished"]
+    assert {tried.result.status for tried in found.trials} == {"finished"}
+
+
+def test_the_best_trial_and_the_settings_as_they_are_get_another_seed(found: Search) -> None:
+    numbers = [tried.number for tried in found.trials]
+    assert numbers == [DEFAULTS, "0", f"{DEFAULTS}-seed1", "0-seed1"]
+    assert found.trials[-1].values == {**found.best, "training.seed": 1}
+    assert found.gain()[2] == 2
 
 
 def test_a_search_leaves_its_findings_as_a_settings_file(store: Shop, found: Search) -> None:
@@ -80,13 +87,13 @@ def test_a_run_takes_what_was_found_and_trains_with_it(tuned: Run, found: Search
 
 def test_a_run_does_not_search_again(store: Shop, tuned: Run, found: Search) -> None:
     assert "Tuner" not in tuned.summary.seconds
-    assert len(trials(store)) == 2
+    assert len(trials(store)) == 4
 
 
 def test_the_logs_of_the_search_outlive_the_training(store: Shop, tuned: Run) -> None:
     logs = OutFolder(store.out).logs
     assert list(logs.glob("train/*.tfevents.*"))
-    assert len(list(logs.glob("search/*/*/train/*.tfevents.*"))) == 2
+    assert len(list(logs.glob("search/*/*/train/*.tfevents.*"))) == 4
 
 
 def test_the_model_keeps_its_own_curves_alone(store: Shop, tuned: Run) -> None:

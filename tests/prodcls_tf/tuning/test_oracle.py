@@ -8,6 +8,7 @@ import pytest
 from keras_tuner.engine.oracle import Oracle
 
 from prodcls_tf.settings import Settings
+from prodcls_tf.tuning.dimensions import setting_values
 from prodcls_tf.tuning.oracle import make_oracle
 
 ALGORITHMS = ["bayesian", "random", "hyperband"]
@@ -77,6 +78,16 @@ def test_a_trial_that_the_state_knows_nothing_of_is_left_out(algorithm, tmp_path
     ghost = oracle.create_trial("tuner0")
     (tmp_path / "oracle" / "oracle.json").write_bytes(state)
     assert ghost.trial_id not in opened(algorithm, tmp_path).trials
+
+
+def test_hyperband_gives_the_best_of_its_trials_more_epochs(tmp_path):
+    oracle = opened("hyperband", tmp_path)
+    ended(oracle, 6)
+    *first, last = (oracle.trials[number] for number in oracle.start_order)
+    best = max(first, key=lambda trial: trial.score)
+    values, longer = (setting_values(trial.hyperparameters.values) for trial in (best, last))
+    assert longer == {**values, "training.epochs": 8}
+    assert values["training.epochs"] == 3
 
 
 def test_hyperband_goes_on_until_the_trials_are_used_up(tmp_path):

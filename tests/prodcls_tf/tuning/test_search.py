@@ -171,16 +171,6 @@ def test_more_trials_go_on_with_a_search(found, settings, folder, tmp_path):
     assert more.trials[:3] == found.trials
 
 
-def test_hyperband_gives_the_best_of_its_trials_more_epochs(settings, tmp_path):
-    hyperband = settings.with_values({"tuning.algorithm": "hyperband", "tuning.trials": 4})
-    hyperband.tuning.space.training.epochs = [1, 3]
-    _, *first, last = run(hyperband, tmp_path).trials
-    assert [tried.values["training.epochs"] for tried in (*first, last)] == [1, 1, 1, 3]
-    best = max(first, key=lambda tried: tried.result.metrics["macro_f1"])
-    assert last.values == {**best.values, "training.epochs": 3}
-    assert [len(tried.result.course.curve) for tried in (*first, last)] == [1, 1, 1, 3]
-
-
 def test_a_folder_that_cannot_be_written_is_refused(settings, tmp_path):
     (tmp_path / "state").write_text("a file", encoding="utf-8")
     with pytest.raises(OutputError, match="folders that can be written"):
