@@ -10,17 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from prodcls_tf.cli import terminal
-from prodcls_tf.cli.search_result import show_found
+from prodcls_tf.cli.search_result import FIGURES, show_found
 
 if TYPE_CHECKING:
     from pipeline.summary import Summary
-
-_FIGURES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "weighted_f1": "weighted-F1",
-    "top3_accuracy": "top-3 accuracy",
-}
 
 
 def show_result(summary: Summary, out: Path) -> None:
@@ -55,7 +48,7 @@ def show_figures(summary: Summary) -> None:
     after = test.model_dump()
     terminal.heading(f"On {terminal.counted(test.rows, 'held-out row')}")
     table = terminal.table("", "before", "fine-tuned", "change")
-    for name, title in _FIGURES.items():
+    for name, title in FIGURES.items():
         change = after[name] - before[name] if name in before else None
         table.add_row(
             Text(title),

@@ -11,7 +11,7 @@ from prodcls_tf.cli import terminal
 from prodcls_tf.tuning.results import DEFAULTS, Search, Tried, is_repetition
 
 _MOST = 12
-_NAMES = {
+FIGURES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
     "weighted_f1": "weighted-F1",
@@ -32,7 +32,7 @@ def show_search(found: Search) -> None:
     title = f"The best of {len(trials)} trials" if len(best) > _MOST else "Trials, the best first"
     terminal.heading(f"{title}, on {rows}")
     shown = list(dict.fromkeys([found.objective, "macro_f1", "accuracy"]))
-    table = terminal.table("trial", *(_NAMES[name] for name in shown), "took", "")
+    table = terminal.table("trial", *(FIGURES[name] for name in shown), "took", "")
     table.columns[-1].justify = "left"
     for tried in best[:_MOST]:
         table.add_row(*_line(tried, found, shown))
@@ -86,7 +86,7 @@ def _show_best(found: Search) -> None:
         before, after, seeds = found.gain()
         over = f"mean of {seeds} seeds" if seeds > 1 else "with one seed"
         terminal.out().print(
-            f"  [soft]{_NAMES[found.objective]} {before:.4f} → {after:.4f}, {over}[/soft]"
+            f"  [soft]{FIGURES[found.objective]} {before:.4f} → {after:.4f}, {over}[/soft]"
         )
     if found.time_is_over:
         terminal.note("the time is used up before all trials were; more --max-minutes go on")

@@ -69,7 +69,7 @@ class Orders(pydantic.BaseModel):
 
 def alone(tuning: TuningSettings) -> bool:
     """Whether no other worker can come: one was asked for, and others know no address."""
-    return tuning.workers == 1 and tuning.chief.endswith(":0")
+    return tuning.workers == 1 and not _known_to_others(tuning)
 
 
 def check_address(tuning: TuningSettings) -> None:
@@ -106,9 +106,10 @@ def run(folder: Path, orders: Orders) -> None:
             _Member(folder, f"worker{number}", {**address, **share}, stack)
             for number, share in enumerate(_shares(tuning.workers))
         ]
-        if not tuning.chief.endswith(":0"):
+        others_may_come = _known_to_others(tuning)
+        if others_may_come:
             report(f"other workers may come to {tuning.chief}, for {folder}", 1, 1)
-        _wait(chief, crew, orders.until + GRACE, others_may_come=not tuning.chief.endswith(":0"))
+        _wait(chief, crew, orders.until + GRACE, others_may_come=others_may_come)
 
 
 def gives_up(folder: Path, name: str, reason: str) -> int:
@@ -196,6 +197,11 @@ def _wait(chief: _Member, crew: list[_Member], until: float, *, others_may_come:
         if all(worker.code == 0 for worker in crew) and (ended or not others_may_come):
             return
         time.sleep(_LOOK_EVERY)
+
+
+def _known_to_others(tuning: TuningSettings) -> bool:
+    """Whether the chief's port is fixed, so that workers of other machines can be told of it."""
+    return int(tuning.chief.rpartition(":")[2]) != 0
 
 
 def _address(chief: str) -> dict[str, str]:
