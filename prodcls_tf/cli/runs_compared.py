@@ -13,13 +13,8 @@ from prodcls_tf.cli import terminal
 from prodcls_tf.cli.runs_found import name_of
 from prodcls_tf.cli.runs_listed import fate, took, when
 from prodcls_tf.cli.runs_settings import differing, settings_of
+from prodcls_tf.cli.search_result import FIGURES
 
-_FIGURES = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "weighted_f1": "weighted-F1",
-    "top3_accuracy": "top-3 accuracy",
-}
 _SHOWN = 30
 # What rounds to nothing at three digits is no difference.
 _EQUAL = 0.0005
@@ -94,7 +89,7 @@ def _show_figures(trainings: Sequence[Training]) -> None:
     table = terminal.table("", *_letters(trainings))
     rows = ("-" if test is None else f"{test.rows:,}" for test in tests)
     table.add_row("rows", *rows)
-    for name, title in _FIGURES.items():
+    for name, title in FIGURES.items():
         table.add_row(Text(title), *_cells([getattr(test, name, None) for test in tests]))
     before = [getattr(test.baseline if test else None, "macro_f1", None) for test in tests]
     table.add_row(Text("macro-F1 before", "soft"), *_cells(before))
