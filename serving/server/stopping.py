@@ -6,11 +6,14 @@ import logging
 import os
 import signal
 import sys
-import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Optional
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+# A signal ends a sleep; one that comes just before it is seen after it.
+_LOOK_SECONDS = 0.2
 
 
 class StopSignals:
@@ -28,7 +31,7 @@ class StopSignals:
     """
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._asked = False
         self._calm = False
         self._before: dict[int, Any] = {}
 
@@ -52,12 +55,15 @@ class StopSignals:
 
     def wait(self) -> None:
         """Waits for the first signal."""
-        self._asked.wait()
+        # No Event and no queue: the handler interrupts this very thread, and would wait for ever for
+        # a lock that it holds; and a signal just before a lock is waited for ends no such wait.
+        while not self._asked:
+            time.sleep(_LOOK_SECONDS)
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
-        if self._asked.is_set():
+        if self._asked:
             os._exit(128 + number)
-        self._asked.set()
+        self._asked = True
         if not self._calm:
             raise SystemExit(0)
 
