@@ -8,7 +8,7 @@ from typing import Any, Literal, Optional, Union
 import pydantic
 from pydantic import Field
 
-from prodcls_tf.section import Count, Section
+from prodcls_tf.sections.section import Count, Section
 
 Number = Union[int, float]
 

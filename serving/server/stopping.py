@@ -55,8 +55,8 @@ class StopSignals:
 
     def wait(self) -> None:
         """Waits for the first signal."""
-        # No Event and no queue: the handler interrupts this very thread, and would wait for ever for
-        # a lock that it holds; and a signal just before a lock is waited for ends no such wait.
+        # No Event: the handler interrupts this very thread, and would wait for ever for a lock that
+        # it holds. No queue either: a signal just before a lock is waited for ends no such wait.
         while not self._asked:
             time.sleep(_LOOK_SECONDS)
 

@@ -61,7 +61,7 @@ def test_second_signal_ends_the_process_at_once():
 def test_signal_before_anything_runs_is_a_calm_end():
     script = (
         "import os, signal\nfrom serving.server.stopping import StopSignals\n"
-        "with StopSignals() as signals:\n  os.kill(os.getpid(), signal.SIGTERM)\n  print('goes on')\n"
+        "with StopSignals():\n  os.kill(os.getpid(), signal.SIGTERM)\n  print('goes on')\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

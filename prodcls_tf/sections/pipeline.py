@@ -1,0 +1,15 @@
+"""How the pipeline runs."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from prodcls_tf.sections.section import Section
+
+
+class PipelineSettings(Section):
+    """How the pipeline runs."""
+
+    beam_args: list[str] = Field(
+        default_factory=list, description="options for Apache Beam, such as --runner=..."
+    )
