@@ -37,8 +37,9 @@ class ServingModel(tf.Module):
     ) -> None:
         super().__init__(name="prodcls")
         # The weights alone are part of this object, not the layers: Keras would trace every layer
-        # by itself, which takes a minute and which no signature uses.
-        self._weights = model.all_variables
+        # by itself, which takes a minute and which no signature uses. Their names are what a
+        # later training finds them by.
+        self.weights = model.named_variables
         self.categories = tf.Variable(list(categories), trainable=False, name="categories")
         self._fields = list(fields)
         # All signatures call this one function, so that the graph holds the model once.

@@ -98,6 +98,13 @@ class DeepBranch(tf.keras.Model):
         """Number of values in a pooled vector."""
         return self.bert.config.hidden_size
 
+    @property
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """All weights by names that stay the same from model to model, as Keras's do not."""
+        bert = {_name(variable): variable for variable in self.bert.variables}
+        mlp = self.mlp.variables if self.mlp is not None else []
+        return {**bert, **{f"mlp-{number}": variable for number, variable in enumerate(mlp)}}
+
     # No control flow here depends on a tensor; without conversion, tracing takes a fraction.
     @tf.autograph.experimental.do_not_convert
     def call(self, inputs: Mapping[str, tf.Tensor], training: Optional[bool] = None) -> tf.Tensor:
@@ -145,10 +152,14 @@ class DeepBranch(tf.keras.Model):
 
     def score(self, vectors: tf.Tensor, training: Optional[bool] = None) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of pooled vectors."""
-        if self.mlp is not None:
-            vectors += tf.cast(self.mlp(vectors), tf.float32)
-        vectors = self.bert.dropout(vectors, training=training)
+        vectors = self.bert.dropout(self.head_inputs(vectors), training=training)
         return tf.cast(self.bert.classifier(vectors), tf.float32)
+
+    def head_inputs(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Returns what the classifier sees of pooled vectors, float32 [batch, width]."""
+        if self.mlp is None:
+            return vectors
+        return vectors + tf.cast(self.mlp(vectors), tf.float32)
 
     def _embed(self, inputs: Mapping[str, tf.Tensor], training: Optional[bool]) -> tf.Tensor:
         return self.bert.bert.embeddings(
@@ -180,6 +191,12 @@ class DeepBranch(tf.keras.Model):
                 training=training,
             )
         return states
+
+
+def _name(variable: tf.Variable) -> str:
+    """Without the model's own name, which Keras counts up, and as a checkpoint's key can be."""
+    path = variable.name.partition("/")[2].removesuffix(":0")
+    return path.replace("/", "-").replace(".", "")
 
 
 def _hide_tokens(mask: tf.Tensor, share: float) -> tf.Tensor:

@@ -44,10 +44,11 @@ class ProductModel(tf.Module):
         self.wide_weight = wide_weight
 
     @property
-    def all_variables(self) -> list[tf.Variable]:
-        """The weights of both branches."""
+    def named_variables(self) -> dict[str, tf.Variable]:
+        """The weights of both branches; those of the deep one begin with `deep-`."""
+        deep = {f"deep-{name}": weight for name, weight in self.deep.named_variables.items()}
         wide = () if self.wide is None else self.wide.variables
-        return [*self.deep.variables, *wide]
+        return {**deep, **{f"wide-{number}": weight for number, weight in enumerate(wide)}}
 
     def __call__(self, fields: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of string tensors [batch]."""

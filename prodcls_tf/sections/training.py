@@ -12,6 +12,9 @@ from prodcls_tf.sections.section import Count, Section, Share
 class TrainingSettings(Section):
     """How the encoder is fine-tuned."""
 
+    warm_start: str = Field(
+        "", description="SavedModel whose weights it goes on from; empty for the encoder's own"
+    )
     epochs: Union[Literal["auto"], Count] = Field(
         "auto", description="passes over the training rows, at most; `auto`: 6, fewer for many rows"
     )

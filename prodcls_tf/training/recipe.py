@@ -26,6 +26,7 @@ from prodcls_tf.training.precision import precision_scope, resolve_precision
 from prodcls_tf.training.probe import start_head
 from prodcls_tf.training.projector import EmbeddedRows, rows_to_embed
 from prodcls_tf.training.wandb_run import WandbRun
+from prodcls_tf.training.warm_start import FormerModel
 from prodcls_tf.training.wide import fit_wide
 
 _logger = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ class Trained:
     Attributes:
       model: the classifier's graph with its best weights.
       history: figures of each epoch of fine-tuning.
-      baseline: by split, the metrics of the untouched encoder with its first head.
+      baseline: by split, the metrics of the deep branch before its first step: the untouched
+        encoder, or that of the former model, with its first head.
       metrics: by split, the metrics of the finished model; those of the training rows, like their
         baseline, are of a sample of 2,000.
       scores: by split, float32 [rows, categories] of the finished model on the measured rows.
@@ -156,6 +158,10 @@ def _prepare(
     splits: Mapping[str, EncodedExamples],
 ) -> tuple[dict[str, Metrics], dict[str, Optional[tf.RaggedTensor]]]:
     """Passes all rows through the untouched encoder once: baseline, head start, frozen states."""
+    former = None
+    if settings.training.warm_start:
+        former = FormerModel.read(Path(settings.training.warm_start))
+        former.start_encoder(branch)
     part = FrozenPart(branch, settings.training.cache_mb << 20)
     keep = part.fits(splits["train"], splits["val"])
     vectors: dict[str, np.ndarray] = {}
@@ -164,7 +170,9 @@ def _prepare(
         states[name], vectors[name] = part.run(
             rows, f"encoding {name}", keep_states=keep and name in ("train", "val")
         )
-    if settings.head.probe:
+    if former is not None:
+        former.start_head(branch, categories, vectors["train"], splits["train"].labels)
+    elif settings.head.probe:
         start_head(branch, vectors["train"], splits["train"].labels, settings.training.seed)
     baseline = {}
     for name, rows in splits.items():

@@ -165,7 +165,7 @@ def test_logs_change_no_bit_of_the_model(tiny_encoder, tmp_path):
     for log_dir in (None, tmp_path):
         classifier = ProductClassifier(settings)
         classifier.fit(tiny_rows(60), log_dir=log_dir)
-        weights.append([variable.numpy() for variable in classifier.model.all_variables])
+        weights.append([variable.numpy() for variable in classifier.model.named_variables.values()])
     for without, with_logs in zip(*weights, strict=True):
         np.testing.assert_array_equal(without, with_logs)
 
