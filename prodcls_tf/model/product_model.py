@@ -52,8 +52,13 @@ class ProductModel(tf.Module):
 
     def __call__(self, fields: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns float32 logits [batch, categories] of string tensors [batch]."""
+        rows = tf.shape(fields[0])[0]
+        # BERT cannot reshape a batch without rows: on some processors it fails.
+        blank = tf.fill([tf.maximum(1 - rows, 0)], "")
+        fields = [tf.concat([field, blank], axis=0) for field in fields]
         encoded = self.text_to_ids(fields)
-        return self.logits(encoded[features.INPUT_IDS], encoded[features.TOKEN_TYPE_IDS], fields)
+        logits = self.logits(encoded[features.INPUT_IDS], encoded[features.TOKEN_TYPE_IDS], fields)
+        return logits[:rows]
 
     def logits(
         self, ids: tf.RaggedTensor, types: tf.RaggedTensor, fields: Sequence[tf.Tensor]
