@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from prodcls_tf.data.spans import spans_of
 from prodcls_tf.settings import Settings
 
 # Among the logs of a training, those of searches, which outlive it.
@@ -32,6 +34,11 @@ class Sources:
     files: Mapping[str, Sequence[str]]
     fingerprint: str
     version: str
+
+    @property
+    def spans(self) -> list[int]:
+        """Numbers of the spans that the files are of, oldest first."""
+        return spans_of([Path(name) for names in self.files.values() for name in names])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from tfx.types import Artifact
 from tfx.utils import path_utils
 
 import prodcls_tf
+from pipeline.arguments import Sources
 from pipeline.example_gen import INTAKE_REPORT
 from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
@@ -29,12 +30,13 @@ from prodcls_tf.tuning.results import Search
 _SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
 
 
-def collect(steps: Mapping[str, Step], settings: Settings) -> Summary:
+def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> Summary:
     """Gathers what a finished run came to.
 
     Args:
       steps: all steps of the run.
       settings: of the run.
+      sources: its product files.
 
     Returns:
       The summary.
@@ -57,6 +59,8 @@ def collect(steps: Mapping[str, Step], settings: Settings) -> Summary:
             "tfx": tfx.version.__version__,
             "transformers": transformers.__version__,
         },
+        fingerprint=sources.fingerprint,
+        spans=sources.spans,
         settings=settings.with_values(best).model_dump(mode="json"),
         hparams=best,
     )

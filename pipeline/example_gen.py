@@ -20,6 +20,7 @@ from tfx.types.standard_artifacts import Examples
 
 from prodcls_tf.data.intake import survey
 from prodcls_tf.data.reading import Row
+from prodcls_tf.data.spans import spans_of
 from prodcls_tf.features import CATEGORY, SPLITS
 from prodcls_tf.settings import DataSettings
 
@@ -59,7 +60,8 @@ class ProductExampleGenExecutor(BaseExecutor):
         Path(examples.uri, INTAKE_REPORT).write_text(report, encoding="utf-8")
 
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        examples.span = 0
+        paths = [path for found in files.values() for path in found]
+        examples.span = max(spans_of(paths), default=0)
         examples.version = 0
         examples.set_string_custom_property("input_fingerprint", exec_properties["fingerprint"])
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)

@@ -59,12 +59,13 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
         from pipeline import collecting
 
         folder.summary.unlink(missing_ok=True)
-        steps = _launch(settings, sources, folder)
+        found = _sources(sources)
+        steps = _launch(settings, found, folder)
         # The training is over and its model is kept: nothing will go on from there.
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
         write(folder.intake, collecting.intake_report(steps))
-        summary = collecting.collect(steps, settings)
+        summary = collecting.collect(steps, settings, found)
         write(folder.summary, summary.model_dump_json(indent=2))
         if settings.tuning.enabled:
             _keep(collecting.found(steps), folder)
@@ -95,7 +96,7 @@ def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path)
     with _at_work(settings, sources, out) as folder:
         from pipeline import collecting
 
-        steps = _launch(settings, sources, folder, only_search=True)
+        steps = _launch(settings, _sources(sources), folder, only_search=True)
         write(folder.intake, collecting.intake_report(steps))
         found = collecting.found(steps)
         _keep(found, folder)
@@ -123,28 +124,26 @@ def _at_work(
 
 
 def _launch(
-    settings: Settings,
-    sources: Mapping[str, Sequence[Path]],
-    folder: OutFolder,
-    only_search: bool = False,
+    settings: Settings, sources: Sources, folder: OutFolder, only_search: bool = False
 ) -> dict[str, Step]:
     from pipeline import former_search, launching, pushing
     from pipeline.pipeline import create_pipeline
+    from prodcls_tf.training.warm_start import check_fit
 
+    check_fit(settings)
     encoder = _encoder(settings)
     check_disk(folder.root, _room(Path(encoder.folder), sources))
     write(folder.settings, settings.to_yaml())
-    found = _sources(sources)
-    places = _places(folder, settings, found, encoder)
+    places = _places(folder, settings, sources, encoder)
     # A run takes whatever was found; who asks for a search may want a longer one.
     effort = settings.tuning if only_search else None
     searched = settings.tuning.enabled and former_search.is_known(
-        folder.metadata, search_name(settings, found, encoder), effort
+        folder.metadata, search_name(settings, sources, encoder), effort
     )
     pipeline = create_pipeline(
         settings,
         name=_NAME,
-        sources=found,
+        sources=sources,
         encoder=encoder,
         places=places,
         searched=searched,
@@ -169,8 +168,17 @@ def _check_sources(settings: Settings, sources: Mapping[str, Sequence[Path]]) ->
 
 def _sources(sources: Mapping[str, Sequence[Path]]) -> Sources:
     files = {source: [str(path) for path in paths] for source, paths in sources.items()}
+    return Sources(files, digest_of(sources), _code_version())
+
+
+def digest_of(sources: Mapping[str, Sequence[Path]]) -> str:
+    """Returns a digest of product files by source: names, contents, and what they are for.
+
+    Raises:
+      InputError: a file cannot be read.
+    """
     digests = {source: fingerprint(paths) for source, paths in sources.items()}
-    return Sources(files, _digest(json.dumps(digests, sort_keys=True)), _code_version())
+    return _digest(json.dumps(digests, sort_keys=True))
 
 
 @functools.cache
@@ -194,9 +202,9 @@ def _encoder(settings: Settings) -> Encoder:
     return Encoder(str(folder.absolute()), fingerprint(text), fingerprint(files))
 
 
-def _room(encoder_folder: Path, sources: Mapping[str, Sequence[Path]]) -> int:
+def _room(encoder_folder: Path, sources: Sources) -> int:
     encoder = sum(path.stat().st_size for path in encoder_folder.iterdir() if path.is_file())
-    data = sum(path.stat().st_size for paths in sources.values() for path in paths)
+    data = sum(Path(name).stat().st_size for names in sources.files.values() for name in names)
     return disk_needed(encoder, data)
 
 

@@ -47,6 +47,8 @@ class Summary(pydantic.BaseModel):
       cached: steps whose former result was taken.
       peak_memory_mb: most memory that the process held, in MiB.
       versions: of prodcls and what it stands on.
+      fingerprint: digest of the product files.
+      spans: numbers of the spans that they are of; empty where they are of none.
       settings: all settings of the run, those that a search found among them.
       hparams: the settings that a search found, by name; empty without one, or where none is
         better.
@@ -65,5 +67,7 @@ class Summary(pydantic.BaseModel):
     cached: list[str]
     peak_memory_mb: float
     versions: dict[str, str]
+    fingerprint: str = ""
+    spans: list[int] = []
     settings: dict[str, Any]
     hparams: dict[str, Any] = {}

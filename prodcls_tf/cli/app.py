@@ -22,6 +22,7 @@ from prodcls_tf.cli.serve import ServeCommand, serve
 from prodcls_tf.cli.settings import settings
 from prodcls_tf.cli.tensorboard import tensorboard
 from prodcls_tf.cli.tune import tune
+from prodcls_tf.cli.watch import watch
 from prodcls_tf.errors import ProdclsError
 
 DONE, REFUSED, UNUSABLE, FAULT, INTERRUPTED = 0, 1, 2, 3, 130
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, run, tune, classify, ask, evaluate, tensorboard, settings, doctor):
+for command in (demo, run, tune, watch, classify, ask, evaluate, tensorboard, settings, doctor):
     app.command()(command)
 app.command(cls=ServeCommand)(serve)
 app.add_typer(runs, name="runs")

@@ -53,6 +53,18 @@ Val = Annotated[
 Test = Annotated[
     Optional[list[Path]], typer.Option("--test", metavar="FILE", help="Rows that are held out.")
 ]
+WarmStart = Annotated[
+    bool,
+    typer.Option(
+        "--warm-start", help="Go on from the model that serves, not from the pretrained encoder."
+    ),
+]
+IfNew = Annotated[
+    bool,
+    typer.Option(
+        "--if-new", help="Do nothing if the last run had the same files and settings (for cron)."
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where all results go.")]
 Model = Annotated[
     Path,

@@ -31,6 +31,8 @@ def run(
     config: options.Config = None,
     hparams: options.Hparams = None,
     set_: options.Set = None,
+    warm_start: options.WarmStart = False,
+    if_new: options.IfNew = False,
     debug: options.Debug = False,
 ) -> None:
     """Train on product files: intake, TFX pipeline, evaluation, push.
@@ -38,7 +40,12 @@ def run(
     Example: prodcls run products.csv --text title --text description --label category
     """
     settings = options.load_settings(config, set_, text, label, hparams)
-    sources = find_sources(files, train, val, test)
+    sources = find_sources(files, train, val, test, settings.data.spans)
+    if if_new and not _is_new(settings, sources, out):
+        terminal.note(f"nothing new since the last run in {out}")
+        return
+    if warm_start:
+        settings = _warmly(settings, sources, out)
     summary = execute(settings, sources, out)
     prodcls, folder = terminal.program(), shlex.quote(str(out))
     if not summary.pushed:
@@ -62,8 +69,37 @@ def run(
     )
 
 
-def find_sources(files: Files, train: Files, val: Files, test: Files) -> dict[str, list[Path]]:
+def _is_new(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> bool:
+    from pipeline.continuing import is_new
+    from pipeline.runner import digest_of
+
+    return is_new(settings, digest_of(sources), out)
+
+
+def _warmly(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Settings:
+    from pipeline.continuing import with_warm_start
+    from pipeline.runner import digest_of
+
+    settings = with_warm_start(settings, digest_of(sources), out)
+    start = settings.training.warm_start
+    if start:
+        terminal.note(f"goes on from version {Path(start).name}")
+    else:
+        terminal.note(f"no model serves in {out} yet: starts from the pretrained encoder")
+    return settings
+
+
+def find_sources(
+    files: Files, train: Files, val: Files, test: Files, spans: int = 0
+) -> dict[str, list[Path]]:
     """Sorts the files given into what the pipeline takes.
+
+    Args:
+      files: to be split.
+      train: of a ready split; `val` and `test` likewise.
+      val: see `train`.
+      test: see `train`.
+      spans: how many of the newest spans of a folder are taken; 0 for all.
 
     Returns:
       Files by `all`, or by `train`, `val` and `test` as far as they were given.
@@ -72,6 +108,7 @@ def find_sources(files: Files, train: Files, val: Files, test: Files) -> dict[st
       InputError: no files, both ways at once, a split without `train`, or a missing file.
     """
     from prodcls_tf.data.reading import find_files
+    from prodcls_tf.data.spans import in_window
 
     given: Mapping[str, Files] = {"train": train, "val": val, "test": test}
     splits = {name: paths for name, paths in given.items() if paths}
@@ -83,8 +120,8 @@ def find_sources(files: Files, train: Files, val: Files, test: Files) -> dict[st
             "instance: prodcls run products.csv --text title --label category"
         )
     if files:
-        return {"all": find_files(files)}
-    return {name: find_files(paths) for name, paths in splits.items()}
+        return {"all": find_files(in_window(files, spans))}
+    return {name: find_files(in_window(paths, spans)) for name, paths in splits.items()}
 
 
 def execute(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Summary:

@@ -44,7 +44,7 @@ def tune(
     given = {"trials": trials, "max_minutes": max_minutes, "workers": workers}
     overrides = [f"tuning.{name}={value}" for name, value in given.items() if value is not None]
     settings = options.load_settings(config, [*(set_ or ()), *overrides], text, label, hparams)
-    sources = find_sources(files, train, val, test)
+    sources = find_sources(files, train, val, test, settings.data.spans)
     announce(settings, sources, out)
     with guided():
         found = search(settings, sources, out)

@@ -21,6 +21,10 @@ class DataSettings(Section):
     test_share: Share = Field(0.1, gt=0.0, description="share of rows that are held out")
     encoding: str = Field("utf-8", description="encoding of CSV and JSON lines files")
 
+    spans: int = Field(
+        0, ge=0, description="newest `span-N` folders that are learned from; 0 for all"
+    )
+
     @pydantic.field_validator("text")
     @classmethod
     def _distinct(cls, columns: list[str]) -> list[str]:
