@@ -28,6 +28,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 from tfx.types import Artifact
 
+from pipeline.cached import Records
 from pipeline.local_beam import LocalBeamOperator
 from prodcls_tf.errors import OutputError, ProdclsError, RunError
 from prodcls_tf.progress import report
@@ -51,18 +52,24 @@ class Step:
     seconds: float
     outputs: Mapping[str, list[Artifact]]
 
+    @property
+    def folders(self) -> list[Path]:
+        """Those of all outputs."""
+        return [Path(output.uri) for outputs in self.outputs.values() for output in outputs]
+
 
 # Asked before a step, with the steps that are done: whether to run it though it has a result.
 Afresh = Callable[[str, Mapping[str, Step]], bool]
 
 
-def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh) -> dict[str, Step]:
+def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh, records: Records) -> dict[str, Step]:
     """Runs all steps of a pipeline.
 
     Args:
       pipeline: with SQLite metadata.
       run_log: named in the message where a step fails for no known reason.
       afresh: says which steps must run though their former result still holds.
+      records: of what the steps write; results that are no longer like that are made anew.
 
     Returns:
       The steps by name, in order.
@@ -70,6 +77,9 @@ def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh) -> dict[str, Step]
     Raises:
       ProdclsError: a step failed; the library's own errors come as they are.
     """
+    for folder in records.remove_damaged():
+        _logger.warning("%s was not as its step left it, and is made anew", folder)
+        report("checking former results", 1, 1, f"{folder.parent.parent.name} was damaged")
     with _no_arguments():
         compiled = compiler.Compiler().compile(pipeline)
         run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
@@ -84,7 +94,10 @@ def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh) -> dict[str, Step]
             report(task, 0, 1)
             if afresh(name, done):
                 node.pipeline_node.execution_options.caching_options.enable_cache = False
-            step = done[name] = _run(compiled, node.pipeline_node, run_log)
+            step = _run(compiled, node.pipeline_node, run_log)
+            if not step.cached:
+                records.keep(step.folders)
+            done[name] = step
             report(task, 1, 1, "cached" if step.cached else f"{step.seconds:.1f} s")
     return done
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ _COPIES_OF_ENCODER = 3 + 2 * 3
 
 # Raw and transformed examples, compressed, beside the shuffle files of Beam.
 _COPIES_OF_DATA = 4
+
+# Results that ML Metadata no longer knows of; a number follows.
+_LOST = "lost-"
 
 # Metadata, statistics, logs and the wide branch.
 _REST = 200 << 20
@@ -78,6 +82,11 @@ class OutFolder:
         return self.artifacts / "checkpoints"
 
     @property
+    def records(self) -> Path:
+        """Digests of what the steps wrote."""
+        return self.artifacts / "records"
+
+    @property
     def searches(self) -> Path:
         """State of searches for settings, one folder for each."""
         return self.artifacts / "searches"
@@ -96,6 +105,60 @@ class OutFolder:
     def lock(self) -> Path:
         """What a run holds while it is at work."""
         return self.artifacts / "lock"
+
+    def check_metadata(self) -> None:
+        """Refuses a damaged ML Metadata.
+
+        Raises:
+          OutputError: the file is there, and no database.
+        """
+        if not self.metadata.exists():
+            return
+        try:
+            with contextlib.closing(sqlite3.connect(self.metadata, timeout=60)) as database:
+                database.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise OutputError(
+                f"{self.metadata.name} must be a database that can be read. Received "
+                f"{self.metadata}: {error}. Move it away, or put a copy of it back; without it all "
+                "steps run again."
+            ) from None
+
+    def put_lost_results_aside(self) -> Path | None:
+        """Clears the way where ML Metadata is gone: without it, no former result can be found.
+
+        TFX would count its executions from 1 again and run into the folders of the former ones.
+        Checkpoints and searches are found by their names and stay.
+
+        Returns:
+          Where the results were put, None where there were none.
+
+        Raises:
+          OutputError: they cannot be moved.
+        """
+        if self.metadata.exists():
+            return None
+        stay = {self.checkpoints.name, self.searches.name, self.lock.name}
+        lost = [
+            entry
+            for entry in (self.artifacts.iterdir() if self.artifacts.is_dir() else [])
+            if entry.name not in stay and not entry.name.startswith(_LOST)
+        ]
+        if not lost:
+            return None
+        number = sum(entry.name.startswith(_LOST) for entry in self.artifacts.iterdir()) + 1
+        aside = self.artifacts / f"{_LOST}{number}"
+        try:
+            aside.mkdir()
+            for entry in lost:
+                entry.rename(aside / entry.name)
+        except OSError as error:
+            raise OutputError(
+                f"Results without their {self.metadata.name} must be ones that can be moved. "
+                f"Received {self.artifacts}: {error.strerror}. Remove that folder, or name "
+                "another one with --out."
+            ) from None
+        return aside
 
     def at_work(self) -> bool:
         """Says whether a run is at work in the folder, without touching the lock that it needs.

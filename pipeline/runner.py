@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ from prodcls_tf.tuning.results import Search
 
 if TYPE_CHECKING:
     from pipeline.launching import Step
+
+_logger = logging.getLogger(__name__)
 
 _NAME = "prodcls"
 
@@ -120,6 +123,10 @@ def _at_work(
         import pipeline.pushing  # noqa: F401
 
         log.take_over()
+        folder.check_metadata()
+        aside = folder.put_lost_results_aside()
+        if aside is not None:
+            _logger.warning("%s is gone: former results are in %s", folder.metadata, aside)
         yield folder
 
 
@@ -127,6 +134,7 @@ def _launch(
     settings: Settings, sources: Sources, folder: OutFolder, only_search: bool = False
 ) -> dict[str, Step]:
     from pipeline import former_search, launching, pushing
+    from pipeline.cached import Records
     from pipeline.pipeline import create_pipeline
     from prodcls_tf.training.warm_start import check_fit
 
@@ -150,7 +158,7 @@ def _launch(
         only_search=only_search,
     )
     guard = pushing.PushGuard(Path(places.serving), folder.metadata)
-    return launching.launch(pipeline, folder.run_log, guard)
+    return launching.launch(pipeline, folder.run_log, guard, Records(folder.records))
 
 
 def _keep(found: Search, folder: OutFolder) -> None:

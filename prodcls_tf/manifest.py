@@ -84,7 +84,7 @@ class Manifest:
         Raises:
           OSError: a file cannot be read.
         """
-        return [name for name, r in self.files.items() if _sha256(folder / name) != r.sha256]
+        return [name for name, r in self.files.items() if sha256_of(folder / name) != r.sha256]
 
     def unlisted(self, folder: Path) -> list[str]:
         """Returns the files that lie in the folder though the manifest does not name them."""
@@ -104,7 +104,7 @@ def write_manifest(folder: Path) -> None:
       >>> write_manifest(Path("serving/prodcls/1"))  # doctest: +SKIP
     """
     files = {
-        name: {"size": (folder / name).stat().st_size, "sha256": _sha256(folder / name)}
+        name: {"size": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
         for name in _names(folder)
         if name != MANIFEST
     }
@@ -157,7 +157,12 @@ def _names(folder: Path) -> Iterator[str]:
             yield (Path(parent) / name).relative_to(folder).as_posix()
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file, in hexadecimal digits; reads it in pieces.
+
+    Raises:
+      OSError: it cannot be read.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_CHUNK):

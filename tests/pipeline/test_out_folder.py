@@ -37,3 +37,30 @@ def test_run_at_work_is_seen_without_its_lock(tmp_path: Path) -> None:
     with folder.held():
         assert folder.at_work()
     assert not folder.at_work()
+
+
+def test_results_without_metadata_are_put_aside(tmp_path: Path) -> None:
+    folder = OutFolder(tmp_path)
+    for name in ("Trainer", "checkpoints", "searches", "records"):
+        (folder.artifacts / name).mkdir(parents=True)
+    assert folder.put_lost_results_aside() == folder.artifacts / "lost-1"
+    assert {entry.name for entry in folder.artifacts.iterdir()} == {
+        "checkpoints", "lost-1", "searches",
+    }  # fmt: skip
+    assert folder.put_lost_results_aside() is None
+
+
+def test_results_with_metadata_stay(tmp_path: Path) -> None:
+    folder = OutFolder(tmp_path)
+    (folder.artifacts / "Trainer").mkdir(parents=True)
+    folder.metadata.touch()
+    assert folder.put_lost_results_aside() is None
+    assert (folder.artifacts / "Trainer").exists()
+
+
+def test_damaged_metadata_is_told(tmp_path: Path) -> None:
+    folder = OutFolder(tmp_path)
+    folder.check_metadata()
+    folder.metadata.write_bytes(b"nonsense" * 200)
+    with pytest.raises(OutputError, match="must be a database.*Move it away"):
+        folder.check_metadata()
