@@ -18,7 +18,7 @@ from tfx.utils import path_utils
 
 import prodcls_tf
 from pipeline.example_gen import INTAKE_REPORT
-from pipeline.gates import GateReport
+from pipeline.gates import OWN_GATES, GateReport
 from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
 from pipeline.trainer_fn import clear_curves
@@ -125,7 +125,7 @@ def _reason(steps: Mapping[str, Step], destination: str | None) -> str:
         for validation in tfma.load_validation_result(evaluation.uri).metric_validations_per_slice
         for failure in validation.failures
     ]
-    for gate in ("Comparison", "Canary"):
+    for gate in OWN_GATES:
         failures += _report(steps, gate).reasons
     return f"the model was not pushed: {'; '.join(failures)}"
 

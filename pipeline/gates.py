@@ -9,10 +9,12 @@ import pydantic
 
 from prodcls_tf.evaluation.comparison import Comparison
 
-# By step, the output that says whether it let the model through.
-GATES = {"Evaluator": "blessing", "Comparison": "blessing", "Canary": "blessing"}
+# Steps whose output `blessing` says whether they let a model through. The Evaluator is TFX's own,
+# the others leave a report.
+OWN_GATES = ("Comparison", "Canary")
+GATES = ("Evaluator", *OWN_GATES)
 
-# In the artifact of a blessing, for the steps that are our own.
+# In the artifact of a blessing.
 _REPORT = "report.json"
 
 

@@ -61,7 +61,8 @@ def compare(
     ]
     for kind, names in slices.items():
         found, numbers, rows = np.unique(names, return_inverse=True, return_counts=True)
-        for number in np.flatnonzero(rows >= settings.slice_rows):
+        # A slice of all rows is none: it has been looked at.
+        for number in np.flatnonzero((rows >= settings.slice_rows) & (rows < len(right))):
             change = _accuracy(hits[:, numbers == number], settings.max_slice_drop)
             named = {"kind": kind, "slice": str(found[number])}
             changes.append(change.model_copy(update=named))

@@ -75,9 +75,14 @@ class Comparison(pydantic.BaseModel):
           settings: by which it was compared.
 
         Returns:
-          Sentences without capital and full stop; none where it may.
+          Sentences without capital and full stop, the figures on all rows first, then the slices
+          that fell most; none where it may.
         """
-        return [self._reason(change, settings) for change in self.changes if change.fell]
+        fallen = [change for change in self.changes if change.fell]
+        fallen.sort(key=lambda change: (change.slice is not None, change.after - change.before))
+        told = [self._reason(change, settings) for change in fallen[:_TOLD]]
+        more = [f"and {len(fallen) - _TOLD} more slices fell too far"] * (len(fallen) > _TOLD)
+        return told + more
 
     def _reason(self, change: Change, settings: EvaluationSettings) -> str:
         where = f" of {change.kind} {change.slice!r}" if change.slice is not None else ""
@@ -91,4 +96,6 @@ class Comparison(pydantic.BaseModel):
         )
 
 
+# Of a model that is worse everywhere, each slice has fallen: the summary has them all.
+_TOLD = 6
 _NAMES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
