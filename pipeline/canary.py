@@ -22,6 +22,8 @@ from pipeline.blessing import bless
 from pipeline.canaries import Canaries, CanaryRow
 from pipeline.canary_server import CanaryServer, RefusedError
 from pipeline.gates import GateReport
+from prodcls_tf.errors import ModelError
+from prodcls_tf.manifest import check_manifest
 from prodcls_tf.progress import report
 
 # Rows that are asked together; all others come alone.
@@ -79,6 +81,8 @@ def failure(model: Path, recorded: Path, place: Path, seconds: float) -> str:
     except (OSError, ValueError) as error:
         return f"there is nothing to hold the model's answers against: {error}"
     try:
+        # A server would wait a while for the rest of a copy.
+        check_manifest(model)
         with (
             canary_server.started(seconds) as server,
             canary_server.as_version(model, place) as base,
@@ -89,19 +93,32 @@ def failure(model: Path, recorded: Path, place: Path, seconds: float) -> str:
             report("loading the model", 0, 1)
             server.load(base)
             report("loading the model", 1, 1)
-            return _disagreement(server, canaries)
+            return questioned(server, canaries)
+    except ModelError as error:
+        return f"the new model is not whole: {error}"
     except RefusedError as refused:
         return f"a server with the new model {refused}"
 
 
-def _disagreement(server: CanaryServer, canaries: Canaries) -> str:
+def questioned(server: CanaryServer, canaries: Canaries) -> str:
+    """Asks a server that has loaded the model.
+
+    Args:
+      server: which one.
+      canaries: what the training left.
+
+    Returns:
+      The first difference between its answers and those of the training, in words; empty where
+      there is none.
+
+    Raises:
+      RefusedError: there is no answer.
+      RunError: the server itself cannot go on.
+    """
     together = [row for row in canaries.rows if row.name.startswith(_TOGETHER)]
     alone = [[row] for row in canaries.rows if not row.name.startswith(_TOGETHER)]
-    for rows in filter(None, [together, *alone]):
-        told = _differing(server, canaries, rows)
-        if told:
-            return told
-    return ""
+    asked = filter(None, [together, *alone])
+    return next(filter(None, (_differing(server, canaries, rows) for rows in asked)), "")
 
 
 def _differing(server: CanaryServer, canaries: Canaries, rows: list[CanaryRow]) -> str:

@@ -79,7 +79,7 @@ class Comparison(pydantic.BaseModel):
           that fell most; none where it may.
         """
         fallen = [change for change in self.changes if change.fell]
-        fallen.sort(key=lambda change: (change.slice is not None, change.after - change.before))
+        fallen.sort(key=_place)
         told = [self._reason(change, settings) for change in fallen[:_TOLD]]
         more = [f"and {len(fallen) - _TOLD} more slices fell too far"] * (len(fallen) > _TOLD)
         return told + more
@@ -94,6 +94,11 @@ class Comparison(pydantic.BaseModel):
             f"{change.before - change.after:.3f}: evaluation.{change.setting} allows "
             f"{bound:.3f}{chance}"
         )
+
+
+def _place(change: Change) -> tuple[bool, float]:
+    """Where it is told: after those on all rows, the worst first."""
+    return (False, 0.0) if change.slice is None else (True, change.after - change.before)
 
 
 # Of a model that is worse everywhere, each slice has fallen: the summary has them all.
