@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,11 +27,26 @@ from pipeline.serving_now import identity, rival
 from prodcls_tf.evaluation.comparing import compare
 from prodcls_tf.evaluation.comparison import Comparison as Compared
 from prodcls_tf.evaluation.slices import slices_of
-from prodcls_tf.features import CATEGORY
+from prodcls_tf.features import CATEGORY, SLICE
 from prodcls_tf.progress import report
 from prodcls_tf.settings import DataSettings, EvaluationSettings
 
 _SPLIT = "test"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What raw examples hold.
+
+    Attributes:
+      fields: names of the text fields.
+      separator: between the levels of a category.
+      slice_by: the column whose values they carry as `SLICE`; empty for none.
+    """
+
+    fields: Sequence[str]
+    separator: str = " > "
+    slice_by: str = ""
 
 
 class ComparisonDriver(BaseDriver):
@@ -82,9 +98,8 @@ class ComparisonExecutor(BaseExecutor):
         if passed and found is not None:
             split = artifact_utils.get_split_uri(input_dict["examples"], _SPLIT)
             settings = EvaluationSettings(**json.loads(exec_properties["settings"]))
-            separator = exec_properties["separator"]
-            fields = json.loads(exec_properties["fields"])
-            said = compared(_folder(model), found, split, fields, separator, settings)
+            columns = Columns(**json.loads(exec_properties["columns"]))
+            said = compared(_folder(model), found, split, columns, settings)
         bless(blessing, model, said, blessed=passed and not said.reasons)
 
 
@@ -92,8 +107,7 @@ def compared(
     candidate: Path,
     serving: Path,
     split: str,
-    fields: Sequence[str],
-    separator: str,
+    columns: Columns,
     settings: EvaluationSettings,
 ) -> GateReport:
     """Compares two models on the same rows.
@@ -102,8 +116,7 @@ def compared(
       candidate: folder of the new model.
       serving: folder of the version that serves.
       split: folder of the raw examples of the rows.
-      fields: names of the text fields in them.
-      separator: between the levels of a category.
+      columns: what they hold.
       settings: how far the new model may fall.
 
     Returns:
@@ -122,11 +135,22 @@ def compared(
         )
         return GateReport(reasons=[reason])
     after = best_categories(candidate, records, lambda done: told(len(records) + done))
-    texts = zip(*(read_texts(records, name) for name in fields), strict=True)
-    rows = [slices_of(path, t, separator) for path, t in zip(categories, texts, strict=True)]
-    slices = {kind: [row[kind] for row in rows] for kind in rows[0]}
+    slices = _slices(records, categories, columns)
     found: Compared = compare(serving.name, categories, before, after, slices, settings)
     return GateReport(reasons=found.reasons(settings), comparison=found)
+
+
+def _slices(
+    records: Sequence[bytes], categories: Sequence[str], columns: Columns
+) -> dict[str, list[str]]:
+    """Which slice each row is part of, by kind."""
+    texts = zip(*(read_texts(records, name) for name in columns.fields), strict=True)
+    pairs = zip(categories, texts, strict=True)
+    rows = [slices_of(path, text, columns.separator) for path, text in pairs]
+    slices = {kind: [row[kind] for row in rows] for kind in rows[0]}
+    if columns.slice_by:
+        slices[columns.slice_by] = [name.strip() for name in read_texts(records, SLICE)]
+    return slices
 
 
 class ComparisonSpec(ComponentSpec):
@@ -141,8 +165,7 @@ class ComparisonSpec(ComponentSpec):
         "serving": ExecutionParameter(type=str),
         "rival": ExecutionParameter(type=str),
         "settings": ExecutionParameter(type=str),
-        "fields": ExecutionParameter(type=str),
-        "separator": ExecutionParameter(type=str),
+        "columns": ExecutionParameter(type=str),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {"blessing": ChannelParameter(type=ModelBlessing)}
 
@@ -155,7 +178,7 @@ class Comparison(BaseComponent):
       model: of the Trainer.
       evaluated: the Evaluator's blessing.
       serving: folder of the versions that were pushed.
-      data: names of the text fields, and the separator of categories.
+      data: what the examples hold.
       evaluation: how far the model may fall.
 
     Example:
@@ -187,8 +210,7 @@ class Comparison(BaseComponent):
             serving=serving,
             rival="",  # The driver's business.
             settings=json.dumps(bounds),
-            fields=json.dumps(data.fields),
-            separator=data.separator,
+            columns=json.dumps(asdict(Columns(data.fields, data.separator, data.slice_by))),
             blessing=Channel(type=ModelBlessing),
         )
         super().__init__(spec=spec)

@@ -157,9 +157,7 @@ def test_truncated_model_is_not_blessed_and_the_reason_is_kept(
     assert "variables.data" in reason
 
 
-def test_server_that_does_not_start_is_no_fault_of_the_model(
-    trained: Path, tmp_path: Path
-) -> None:
+def test_server_that_does_not_start_is_no_fault_of_the_model(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"more than 0.2 s.*evaluation.canary_seconds"):
         _executed(trained, tmp_path / "out", seconds=0.2)
     assert not (tmp_path / "out" / "INFRA_NOT_BLESSED").exists()

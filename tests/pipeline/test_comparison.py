@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
 
-from pipeline.comparison import ComparisonDriver, ComparisonExecutor, compared
+from pipeline.comparison import Columns, ComparisonDriver, ComparisonExecutor, compared
 from pipeline.gates import GateReport
 from pipeline.serving_now import identity, rival
 from prodcls_tf.manifest import write_manifest
@@ -22,7 +22,7 @@ ROWS = {
     "frying pan 28 cm": "Home > Cookware",
     "猫 food": "Pets > Cats > 猫粮",
 }
-FIELDS = ["title", "description"]
+COLUMNS = Columns(["title", "description"], slice_by="brand")
 EXACT = EvaluationSettings(max_drop=0.0, slice_rows=10)
 
 
@@ -38,6 +38,10 @@ def poor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("poor") / "Format-Serving", ("description",))
 
 
+def _row(title: str, category: str) -> dict[str, str]:
+    return {"title": title, "category": category, "slice_value": "acme" if title[0] == "f" else ""}
+
+
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixty test rows as the first step leaves them: twenty of each category."""
@@ -46,7 +50,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tf.io.TFRecordWriter(str(folder / "data-00000.gz"), "GZIP") as writer:
         for title, category in list(ROWS.items()) * 20:
             example = tf.train.Example()
-            for name, text in {"title": title, "category": category}.items():
+            for name, text in _row(title, category).items():
                 example.features.feature[name].bytes_list.value.append(text.encode())
             writer.write(example.SerializeToString())
     return folder
@@ -57,7 +61,7 @@ def _served(model: Path, serving: Path, version: int) -> Path:
 
 
 def _judged(candidate: Path, serving: Path, split: Path) -> GateReport:
-    return compared(candidate, serving, str(split), FIELDS, " > ", EXACT)
+    return compared(candidate, serving, str(split), COLUMNS, EXACT)
 
 
 def test_models_of_other_fields_are_asked_about_the_same_rows(
@@ -75,8 +79,10 @@ def test_worse_model_is_refused_by_figures_and_slices(
     assert accuracy.startswith("accuracy on 60 test rows is 0.333, under the 1.000 of version 17")
     assert macro.startswith("macro-F1")
     assert sorted(told.partition(" is ")[0] for told in slices) == [
+        "accuracy on 20 test rows of brand 'acme'",
         "accuracy on 20 test rows of category 'Home'",
         "accuracy on 20 test rows of category 'Pets'",
+        "accuracy on 40 test rows of brand ''",
     ]
 
 
@@ -142,8 +148,7 @@ def _executed(
     properties = {
         "serving": str(serving),
         "settings": '{"max_drop": 0.0, "slice_rows": 10}',
-        "fields": '["title", "description"]',
-        "separator": " > ",
+        "columns": '{"fields": ["title", "description"]}',
     }
     told = ComparisonDriver(None).run(
         SimpleNamespace(input_dict=inputs, exec_properties=properties)
@@ -161,9 +166,7 @@ def _is_blessed(blessing: ModelBlessing) -> bool:
     return blessed
 
 
-def test_first_model_is_blessed_without_a_question(
-    good: Path, split: Path, tmp_path: Path
-) -> None:
+def test_first_model_is_blessed_without_a_question(good: Path, split: Path, tmp_path: Path) -> None:
     blessing = _executed(good, tmp_path / "serving", split, tmp_path / "out")
     assert _is_blessed(blessing)
     assert GateReport.read(tmp_path / "out").comparison is None

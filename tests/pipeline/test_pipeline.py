@@ -73,8 +73,14 @@ def test_nothing_is_pushed_without_the_word_of_each_gate() -> None:
         Settings(), name="shop", sources=SOURCES, encoder=ENCODER, places=PLACES
     )
     steps = {step.id: step for step in pipeline.components}
-    needed = {name: channel.producer_component_id for name, channel in steps["Pusher"].inputs.items()}
-    assert needed == {"model": "Trainer", "model_blessing": "Comparison", "infra_blessing": "Canary"}
+    needed = {
+        name: channel.producer_component_id for name, channel in steps["Pusher"].inputs.items()
+    }
+    assert needed == {
+        "model": "Trainer",
+        "model_blessing": "Comparison",
+        "infra_blessing": "Canary",
+    }
     assert steps["Comparison"].inputs["evaluated"].producer_component_id == "Evaluator"
 
 
