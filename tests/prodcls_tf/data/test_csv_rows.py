@@ -46,7 +46,7 @@ def test_column_to_compare_by_is_read_beside_the_others(write, column, value):
 
 
 def test_column_to_compare_by_is_not_needed_without_labels(write):
-    path = write("a.csv", "title\nRadio\n")
+    path = write("a.csv", "title,category\nRadio,Audio\n")
     settings = DataSettings(slice_by="brand")
     assert [row.slice for row in read(path, settings, labelled=False)] == [""]
     assert "brand" in refusal(path, settings)
