@@ -200,3 +200,12 @@ def test_server_ends_with_the_pipeline_that_started_it() -> None:
         # What the system does for a pipeline that is killed.
         server._process.stdin.close()
         assert server._process.wait(timeout=60) == 1
+
+
+def test_server_that_was_killed_is_no_fault_of_the_model(tmp_path: Path) -> None:
+    with started(SECONDS) as server:
+        server._process.kill()
+        with pytest.raises(RunError, match="ended by signal 9: the system may be out of memory"):
+            server.wait()
+        with pytest.raises(RunError, match=r"could not load the model \(UNAVAILABLE.*signal 9"):
+            server.load(tmp_path)
