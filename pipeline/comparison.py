@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import tensorflow as tf
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_driver import BaseDriver
 from tfx.dsl.components.base.base_executor import BaseExecutor
@@ -127,6 +128,9 @@ def compared(
     told = functools.partial(_tell, total=2 * len(records))
     try:
         before = best_categories(serving, records, told)
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        # No word about the version, and none that the cache may keep.
+        raise
     except Exception as error:  # truncated, corrupt, other ops: TensorFlow raises many kinds
         reason = (
             f"version {serving.name}, which serves, cannot be asked ({type(error).__name__}: "
