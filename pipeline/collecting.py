@@ -19,6 +19,7 @@ from tfx.utils import path_utils
 import prodcls_tf
 from pipeline.arguments import Sources
 from pipeline.example_gen import INTAKE_REPORT
+from pipeline.gates import OWN_GATES, GateReport
 from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
 from pipeline.trainer_fn import clear_curves
@@ -63,6 +64,7 @@ def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> 
         spans=sources.spans,
         settings=settings.with_values(best).model_dump(mode="json"),
         hparams=best,
+        comparison=_report(steps, "Comparison").comparison,
     )
 
 
@@ -105,6 +107,10 @@ def _output(steps: Mapping[str, Step], step: str, name: str) -> Artifact:
     return artifact
 
 
+def _report(steps: Mapping[str, Step], gate: str) -> GateReport:
+    return GateReport.read(Path(_output(steps, gate, "blessing").uri))
+
+
 def _figures(model: Artifact) -> dict[str, SplitFigures]:
     path = Path(path_utils.serving_model_path(model.uri), EXTRA_FOLDER, METRICS_FILE)
     splits = json.loads(path.read_text(encoding="utf-8"))
@@ -116,13 +122,15 @@ def _reason(steps: Mapping[str, Step], destination: str | None) -> str:
         version = Path(destination).name
         if steps["Pusher"].cached:
             return f"nothing changed: version {version} was pushed by an earlier run"
-        return f"the model met every bound and was pushed as version {version}"
+        return f"the model passed every gate and was pushed as version {version}"
     evaluation = _output(steps, "Evaluator", "evaluation")
     failures = [
         _failure(failure)
         for validation in tfma.load_validation_result(evaluation.uri).metric_validations_per_slice
         for failure in validation.failures
     ]
+    for gate in OWN_GATES:
+        failures += _report(steps, gate).reasons
     return f"the model was not pushed: {'; '.join(failures)}"
 
 

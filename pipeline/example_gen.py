@@ -21,7 +21,7 @@ from tfx.types.standard_artifacts import Examples
 from prodcls_tf.data.intake import survey
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.spans import spans_of
-from prodcls_tf.features import CATEGORY, SPLITS
+from prodcls_tf.features import CATEGORY, SLICE, SPLITS
 from prodcls_tf.settings import DataSettings
 
 # What intake found, beside the splits: a cached step still has its report.
@@ -55,7 +55,8 @@ class ProductExampleGenExecutor(BaseExecutor):
         (examples,) = output_dict["examples"]
         files = {source: [Path(name) for name in names] for source, names in sources.items()}
         intake = survey(files, settings)
-        write_splits(intake.rows(), settings.fields, Path(examples.uri))
+        sliced = bool(settings.slice_by)
+        write_splits(intake.rows(), settings.fields, Path(examples.uri), sliced=sliced)
         report = json.dumps(intake.report.to_dict(), ensure_ascii=False, indent=2)
         Path(examples.uri, INTAKE_REPORT).write_text(report, encoding="utf-8")
 
@@ -121,13 +122,16 @@ class ProductExampleGen(BaseComponent):
         super().__init__(spec=spec)
 
 
-def write_splits(rows: Iterable[tuple[str, Row]], fields: Sequence[str], folder: Path) -> None:
+def write_splits(
+    rows: Iterable[tuple[str, Row]], fields: Sequence[str], folder: Path, *, sliced: bool = False
+) -> None:
     """Writes rows as GZIP TFRecords of tf.Example, in the layout of a TFX Examples artifact.
 
     Args:
       rows: the split and the content of each row.
       fields: names of the text fields, in the order of `Row.fields`.
       folder: gets `Split-train/`, `Split-val/` and `Split-test/`.
+      sliced: whether `Row.slice` goes with them.
     """
     with ExitStack() as stack:
         writers = {split: _writers(folder / f"Split-{split}", stack) for split in SPLITS}
@@ -136,7 +140,7 @@ def write_splits(rows: Iterable[tuple[str, Row]], fields: Sequence[str], folder:
         for split, row in rows:
             if count[split] and count[split] % ROWS_PER_SHARD == 0:
                 writer[split] = next(writers[split])
-            writer[split].write(_example(row, fields).SerializeToString())
+            writer[split].write(_example(row, fields, sliced).SerializeToString())
             count[split] += 1
 
 
@@ -152,9 +156,9 @@ def _writers(folder: Path, stack: ExitStack) -> Iterator[tf.io.TFRecordWriter]:
         shard += 1
 
 
-def _example(row: Row, fields: Sequence[str]) -> tf.train.Example:
+def _example(row: Row, fields: Sequence[str], sliced: bool) -> tf.train.Example:
     texts = dict(zip(fields, row.fields, strict=True))
-    values = {**texts, CATEGORY: row.category}
+    values = {**texts, CATEGORY: row.category, **({SLICE: row.slice} if sliced else {})}
     return tf.train.Example(
         features=tf.train.Features(feature={name: _text(value) for name, value in values.items()})
     )

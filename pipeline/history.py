@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from ml_metadata.proto import metadata_store_pb2 as pb
 
+from pipeline.gates import GATES, GateReport
 from pipeline.out_folder import OutFolder
 from pipeline.records import Records, step_of, text
 from pipeline.summary import SplitFigures, Summary
@@ -125,17 +126,25 @@ class _Reader:
         return self._with_summary(self._with_fate(known, artifact), artifact)
 
     def _with_fate(self, known: Training, model: pb.Artifact) -> Training:
-        """Adds what the Evaluator and the Pusher made of the model."""
+        """Adds what the gates and the Pusher made of the model."""
         settings = {section: dict(values) for section, values in known.settings.items()}
-        blessed, evaluation = None, None
-        # The last word holds: the same model may have been measured against several bounds.
-        for execution in self._records.readers(model, "Evaluator")[-1:]:
-            made = self._records.outputs.get(execution.id, {})
-            if "blessing" in made:
-                blessed = made["blessing"].custom_properties["blessed"].int_value == 1
-            if "evaluation" in made:
-                evaluation = _here(self._out.artifacts, made["evaluation"].uri, 3)
-            settings["evaluation"] = bounds_of(text(execution, "eval_config"))
+        evaluation = None
+        words: dict[str, bool] = {}
+        reports = [GateReport()]
+        for gate in GATES:
+            # The last word holds: the same model may have been measured against several bounds.
+            for execution in self._records.readers(model, gate)[-1:]:
+                made = self._records.outputs.get(execution.id, {})
+                if "blessing" in made:
+                    blessing = made["blessing"]
+                    words[gate] = blessing.custom_properties["blessed"].int_value == 1
+                    reports.append(GateReport.read(_here(self._out.artifacts, blessing.uri, 3)))
+                if "evaluation" in made:
+                    evaluation = _here(self._out.artifacts, made["evaluation"].uri, 3)
+                bounds = bounds_of(text(execution, "eval_config"))
+                bounds.update(_json(text(execution, "settings")))
+                settings.setdefault("evaluation", {}).update(bounds)
+        blessed = all(words.values()) if "Evaluator" in words else None
         pushers = self._records.readers(model, "Pusher")
         for execution in pushers[-1:]:
             name = _model_name(text(execution, "push_destination"))
@@ -150,9 +159,16 @@ class _Reader:
             known,
             settings=settings,
             blessed=blessed,
+            comparison=next(filter(None, (report.comparison for report in reports)), None),
             versions=versions,
             evaluation=evaluation,
-            verdict=verdict(blessed, versions, settings.get("evaluation", {}), known.test),
+            verdict=verdict(
+                blessed,
+                versions,
+                settings.get("evaluation", {}),
+                known.test,
+                [reason for report in reports for reason in report.reasons],
+            ),
         )
 
     def _with_summary(self, known: Training, model: pb.Artifact) -> Training:
@@ -238,6 +254,7 @@ def _of_summary(out: OutFolder, summary: Summary) -> Training:
         model=model,
         figures=summary.splits,
         settings=_telling(summary),
+        comparison=summary.comparison,
         verdict=summary.reason,
         versions=versions,
         steps=tuple(

@@ -27,6 +27,8 @@ from pipeline.arguments import (
     trainer_settings,
     tuner_settings,
 )
+from pipeline.canary import Canary
+from pipeline.comparison import Comparison
 from pipeline.evaluation import eval_config
 from pipeline.example_gen import ProductExampleGen
 from pipeline.former_search import SEARCH, FormerSearch, effort_of
@@ -139,16 +141,32 @@ def create_pipeline(
         schema=schema,
     )
 
-    # Hands a blessed model, and no other, to the folder that TF Serving watches.
+    # On the same rows, it must be no worse than the model that serves now, if there is one.
+    comparison = Comparison(
+        examples=examples,
+        model=model,
+        evaluated=evaluator.outputs["blessing"],
+        serving=places.serving,
+        data=settings.data,
+        evaluation=settings.evaluation,
+    )
+
+    # A server of its own must load it, and answer as the training did.
+    canary = Canary(model=model, seconds=settings.evaluation.canary_seconds)
+    # It takes nothing from the step before, but figures are what a reader looks for first.
+    canary.add_upstream_node(comparison)
+
+    # Hands a model that passed all gates, and no other, to the folder that TF Serving watches.
     pusher = Pusher(
         model=model,
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=comparison.outputs["blessing"],
+        infra_blessing=canary.outputs["blessing"],
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=places.serving)
         ),
     )
 
-    training = [] if only_search else [trainer, evaluator, pusher]
+    training = [] if only_search else [trainer, evaluator, comparison, canary, pusher]
     return Pipeline(
         pipeline_name=name,
         pipeline_root=places.root,

@@ -6,6 +6,8 @@ from typing import Any
 
 import pydantic
 
+from prodcls_tf.evaluation.comparison import Comparison
+
 
 class Figures(pydantic.BaseModel):
     """How well the rows of a split are classified.
@@ -42,6 +44,8 @@ class Summary(pydantic.BaseModel):
       model: folder of the pushed version, None where none was pushed.
       pushed: whether the run's model is one that serves.
       reason: why it was pushed or not, in words for a person.
+      comparison: the model beside the one that served when it was judged; None where there was
+        none, or where the model was refused before.
       splits: figures by split: `train` (a sample), `val` and `test`.
       seconds: wall-clock seconds by step.
       cached: steps whose former result was taken.
@@ -71,3 +75,4 @@ class Summary(pydantic.BaseModel):
     spans: list[int] = []
     settings: dict[str, Any]
     hparams: dict[str, Any] = {}
+    comparison: Comparison | None = None

@@ -13,6 +13,7 @@ from keras_tuner import HyperParameters
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from pipeline.arguments import SEARCH_LOGS
+from pipeline.canaries import Canaries
 from pipeline.transformed import read_categories
 from prodcls_tf.classifier import ProductClassifier
 from prodcls_tf.data.encoded import EncodedExamples
@@ -68,7 +69,11 @@ def run_fn(fn_args: FnArgs) -> None:
         split: {**metrics.headline(), "baseline": trained.baseline[split].headline()}
         for split, metrics in trained.metrics.items()
     }
-    classifier.export(Path(fn_args.serving_model_dir), metrics=figures)
+    exported = Path(fn_args.serving_model_dir)
+    classifier.export(exported, metrics=figures)
+    Canaries.record(
+        classifier.model, classifier.categories, examples["test"], settings.push.top_k
+    ).write(exported.parent)
     # The curves of this very model stay with it when the next training draws its own.
     others = shutil.ignore_patterns(*_OTHERS)
     shutil.copytree(logs, fn_args.model_run_dir, ignore=others, dirs_exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.summary import SplitFigures
+from prodcls_tf.evaluation.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,9 @@ class Training:
       figures: by split, with those before fine-tuning; empty where they are lost.
       settings: by section, as far as they are known.
       origin: what else it was made of.
-      blessed: what the Evaluator said last; None where it said nothing.
+      blessed: whether the gates let it through, by their last words; None where the Evaluator
+        said nothing.
+      comparison: beside the model that served when it was judged; None where there was none.
       verdict: why the model is pushed or is not, in words for a person.
       versions: what it was pushed as, the oldest first.
       steps: of the run that trained it.
@@ -90,6 +93,7 @@ class Training:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     origin: Origin = Origin()
     blessed: bool | None = None
+    comparison: Comparison | None = None
     verdict: str = ""
     versions: tuple[Version, ...] = ()
     steps: tuple[StepTime, ...] = ()

@@ -48,14 +48,16 @@ def verdict(
     versions: Sequence[Version],
     bounds: Mapping[str, float],
     test: SplitFigures | None,
+    reasons: Sequence[str] = (),
 ) -> str:
     """Says what became of a model.
 
     Args:
-      blessed: what the Evaluator said; None where it said nothing.
+      blessed: whether the gates let it through; None where the Evaluator said nothing.
       versions: what the model was pushed as.
       bounds: of the section `evaluation`.
       test: the figures on test rows, None where they are lost.
+      reasons: what the gates after the Evaluator have against it.
 
     Returns:
       A sentence without capital and full stop.
@@ -64,9 +66,9 @@ def verdict(
     if blessed is None:
         return "the Evaluator did not measure it to the end: the run was stopped before"
     if not blessed:
-        failures = "; ".join(_failures(bounds, test)) or "the Evaluator did not bless it"
+        failures = "; ".join([*_failures(bounds, test), *reasons]) or "a gate did not bless it"
         return f"{failures}{f'; before that, {former}' if former else ''}"
-    return former or "it met every bound, but was not pushed: the run was stopped before"
+    return former or "no gate refused it, but it was not pushed: the run was stopped before"
 
 
 def _pushes(versions: Sequence[Version]) -> str:

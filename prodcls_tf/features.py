@@ -1,7 +1,8 @@
 """The names of all features, in one place: what the columns of a row are called on their way.
 
 A raw example carries the text fields under the names of `field_names` and the category path under
-`CATEGORY`. A transformed example carries `INPUT_IDS`, `TOKEN_TYPE_IDS`, the text fields as they
+`CATEGORY`, and under `SLICE` that of the column by which models are compared, if the settings name
+one. A transformed example carries `INPUT_IDS`, `TOKEN_TYPE_IDS`, the text fields as they
 were (the n-grams of the wide branch are made of them) and the category as a number, `LABEL`.
 """
 
@@ -11,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 CATEGORY = "category"
+SLICE = "slice_value"
 
 INPUT_IDS = "input_ids"
 TOKEN_TYPE_IDS = "token_type_ids"
@@ -20,7 +22,7 @@ LABEL = "label"
 # Assets of the Transform graph.
 CATEGORIES_ASSET = "categories"
 
-RESERVED = frozenset({CATEGORY, INPUT_IDS, TOKEN_TYPE_IDS, ATTENTION_MASK, LABEL})
+RESERVED = frozenset({CATEGORY, SLICE, INPUT_IDS, TOKEN_TYPE_IDS, ATTENTION_MASK, LABEL})
 
 SPLITS = ("train", "val", "test")
 

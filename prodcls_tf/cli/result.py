@@ -34,6 +34,8 @@ def show_result(summary: Summary, out: Path) -> None:
         )
     else:
         terminal.out().print(Text.assemble(("  ✗ ", "bad"), summary.reason))
+    if summary.comparison is not None:
+        terminal.out().print(Text(f"  {summary.comparison.line}"), soft_wrap=True)
     memory = f"{summary.peak_memory_mb / 1024:.1f} GB of memory at most"
     steps = sum(summary.seconds.values())
     terminal.out().print(f"  [soft]{terminal.seconds(steps)}, {memory}[/soft]")

@@ -71,6 +71,7 @@ def _of(training: Training) -> dict[str, Any]:
         "splits": {split: figures.model_dump() for split, figures in training.figures.items()},
         "blessed": training.blessed,
         "verdict": training.verdict,
+        "comparison": training.comparison and training.comparison.model_dump(),
         "versions": [
             {"folder": str(push.folder), "there": push.there, "serves": push.serves}
             for push in training.versions

@@ -69,6 +69,8 @@ def _show_settings(training: Training) -> None:
 def _show_model(training: Training) -> None:
     terminal.heading("Model")
     lines = [training.verdict] if training.verdict else []
+    if training.comparison is not None:
+        lines.append(training.comparison.line)
     for version in training.versions:
         state = "serves" if version.serves else "kept" if version.there else "deleted"
         lines.append(f"{state:<10}{terminal.nearby(version.folder)}")

@@ -24,12 +24,14 @@ class Row(NamedTuple):
       category: the label column's value, '' where there is none or where it was not read.
       file: the file's path.
       line: the physical line at which the record starts, in Parquet the row's number; from 1.
+      slice: the value of the column `data.slice_by`; '' where there is none.
     """
 
     fields: tuple[str, ...]
     category: str
     file: str
     line: int
+    slice: str = ""
 
     @property
     def place(self) -> str:
@@ -75,7 +77,10 @@ def read_rows(
 def read_file(path: Path, settings: DataSettings, labelled: bool = True) -> Iterator[Row]:
     """Streams the rows of one product file; as `read_rows`, but a file without rows is fine."""
     label = settings.label if labelled else None
-    wanted = [*settings.text, label] if label is not None else settings.text
+    wanted = list(settings.text)
+    if labelled:
+        wanted += [settings.label, settings.slice_by] if settings.slice_by else [settings.label]
+    wanted = list(dict.fromkeys(wanted))
     kind = kind_of(path)
     if kind in ("csv", "tsv"):
         records = csv_rows(path, wanted, label, settings.encoding, kind)
@@ -89,9 +94,12 @@ def read_file(path: Path, settings: DataSettings, labelled: bool = True) -> Iter
             "Export the table as CSV in UTF-8, for instance."
         )
     file, width = str(path), len(settings.text)
+    labels = wanted.index(settings.label) if labelled else -1
+    slices = wanted.index(settings.slice_by) if labelled and settings.slice_by else -1
     for line, values in records:
-        category = values.pop() if labelled else ""
-        yield Row(tuple(values[:width]), category, file, line)
+        category = values[labels] if labels >= 0 else ""
+        part = values[slices] if slices >= 0 else ""
+        yield Row(tuple(values[:width]), category, file, line, part)
 
 
 def no_rows(paths: list[Path]) -> InputError:

@@ -19,6 +19,9 @@ class DataSettings(Section):
     separator: str = Field(" > ", min_length=1, description="what separates a path's levels")
     val_share: Share = Field(0.1, gt=0.0, description="share of rows that choose the best weights")
     test_share: Share = Field(0.1, gt=0.0, description="share of rows that are held out")
+    slice_by: str = Field(
+        "", description="column by whose values models are compared, too; empty for none"
+    )
     encoding: str = Field("utf-8", description="encoding of CSV and JSON lines files")
 
     spans: int = Field(
@@ -36,6 +39,8 @@ class DataSettings(Section):
     def _consistent(self) -> DataSettings:
         if self.label in self.text:
             raise ValueError(f"the label column {self.label!r} cannot be a text column too")
+        if self.slice_by == self.label:
+            raise ValueError(f"models are compared by the label column {self.label!r} already")
         if self.val_share + self.test_share >= 1.0:
             raise ValueError("val_share and test_share must leave rows to train on")
         return self

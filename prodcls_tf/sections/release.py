@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from prodcls_tf.sections.section import Count, Section
+from prodcls_tf.sections.section import Count, Section, Unit
 
 
 class EvaluationSettings(Section):
     """What a model must reach on test rows to be pushed."""
 
-    min_accuracy: float = Field(0.5, ge=0.0, le=1.0, description="lowest accuracy that is pushed")
-    min_macro_f1: float = Field(0.3, ge=0.0, le=1.0, description="lowest macro-F1 that is pushed")
+    min_accuracy: Unit = Field(0.5, description="lowest accuracy that is pushed")
+    min_macro_f1: Unit = Field(0.3, description="lowest macro-F1 that is pushed")
+    max_drop: Unit = Field(
+        0.005,
+        description="how far accuracy and macro-F1 may be below the serving model's, chance apart",
+    )
+    max_slice_drop: Unit = Field(0.05, description="the same of the accuracy on any slice of rows")
+    slice_rows: Count = Field(100, description="test rows of a slice, at least, to be judged")
+    canary_seconds: float = Field(
+        120.0, gt=0.0, description="for a server with the new model to start, to load, to answer"
+    )
 
 
 class PushSettings(Section):

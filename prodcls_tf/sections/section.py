@@ -8,6 +8,7 @@ import pydantic
 from pydantic import Field
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
 
 

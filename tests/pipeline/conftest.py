@@ -32,6 +32,8 @@ STEPS = [
     "Transform",
     "Trainer",
     "Evaluator",
+    "Comparison",
+    "Canary",
     "Pusher",
 ]
 
@@ -64,6 +66,8 @@ class Shop:
             "data.test_share=0.2",
             "evaluation.min_accuracy=0",
             "evaluation.min_macro_f1=0",
+            "evaluation.max_drop=1",
+            "evaluation.max_slice_drop=1",
             "pipeline.beam_args=[--direct_num_workers=1]",
             *overrides,
         )
@@ -180,6 +184,22 @@ LONG = ("training.epochs=12", "training.patience=12")
 def resumed(shop: Shop, killed: list[str]) -> Run:
     """The killed run again."""
     return run_in(shop, *LONG)
+
+
+@pytest.fixture(scope="session")
+def worse(shop: Shop, resumed: Run) -> Run:
+    """A run whose settings make a model that learns nothing, with the usual bound of a fall."""
+    return run_in(shop, *CRIPPLED)
+
+
+CRIPPLED = (
+    "training.learning_rate=1.0e-9",
+    "head.probe=false",
+    "wide.enabled=false",
+    "evaluation.max_drop=0.005",
+    "evaluation.max_slice_drop=0.05",
+    "evaluation.slice_rows=10",
+)
 
 
 @pytest.fixture

@@ -42,3 +42,9 @@ def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
     row = Row(("broken \ud83d emoji",), "A", "x.jsonl", 1)
     example_gen.write_splits([("val", row)], ["title"], tmp_path)
     assert _read(tmp_path / "Split-val" / "*")[0]["title"] == "broken ? emoji"
+
+
+def test_column_to_compare_by_goes_with_the_rows(tmp_path: Path) -> None:
+    row = Row(("title",), "A", "x.csv", 1, "acme")
+    example_gen.write_splits([("test", row)], ["title"], tmp_path, sliced=True)
+    assert _read(tmp_path / "Split-test" / "*")[0]["slice_value"] == "acme"

@@ -48,6 +48,8 @@ def test_steps_follow_the_way_of_a_row() -> None:
         "Transform",
         "Trainer",
         "Evaluator",
+        "Comparison",
+        "Canary",
         "Pusher",
     ]
 
@@ -57,9 +59,29 @@ def test_each_setting_reaches_only_the_steps_that_depend_on_it() -> None:
     assert _changed("training.epochs=9") == ["Trainer"]
     assert _changed("push.top_k=3") == ["Trainer"]
     assert _changed("evaluation.min_accuracy=0.9") == ["Evaluator"]
+    assert _changed("evaluation.max_slice_drop=0.1") == ["Comparison"]
+    assert _changed("evaluation.canary_seconds=9") == ["Canary"]
     assert _changed("encoder.max_length=64") == ["Transform", "Trainer"]
     assert _changed("data.val_share=0.3") == ["ProductExampleGen", "Trainer"]
-    assert _changed("data.text=[name]") == ["ProductExampleGen", "Transform", "Trainer"]
+    assert _changed("data.text=[name]") == [
+        "ProductExampleGen", "Transform", "Trainer", "Comparison",
+    ]  # fmt: skip
+
+
+def test_nothing_is_pushed_without_the_word_of_each_gate() -> None:
+    pipeline = create_pipeline(
+        Settings(), name="shop", sources=SOURCES, encoder=ENCODER, places=PLACES
+    )
+    steps = {step.id: step for step in pipeline.components}
+    needed = {
+        name: channel.producer_component_id for name, channel in steps["Pusher"].inputs.items()
+    }
+    assert needed == {
+        "model": "Trainer",
+        "model_blessing": "Comparison",
+        "infra_blessing": "Canary",
+    }
+    assert steps["Comparison"].inputs["evaluated"].producer_component_id == "Evaluator"
 
 
 SEARCHING = ("tuning.enabled=true",)

@@ -126,10 +126,10 @@ def test_labels_number_the_categories_of_the_model(shop: Shop, first: Run) -> No
 
 def test_progress_names_each_step(first: Run, again: Run) -> None:
     assert [e.task for e in again.events if e.done == 0] == [
-        f"{number}/8 {step}" for number, step in enumerate(STEPS, start=1)
+        f"{number}/{len(STEPS)} {step}" for number, step in enumerate(STEPS, start=1)
     ]
     assert {e.detail for e in again.events if e.done == 1} == {"cached"}
-    assert "8/8 Pusher" in [e.task for e in first.events]
+    assert "10/10 Pusher" in [e.task for e in first.events]
 
 
 def test_same_run_again_is_cached_and_names_the_same_model(first: Run, again: Run) -> None:
@@ -141,7 +141,7 @@ def test_same_run_again_is_cached_and_names_the_same_model(first: Run, again: Ru
 
 
 def test_model_under_a_bound_is_not_pushed(first: Run, strict: Run) -> None:
-    assert strict.ran == ["Evaluator", "Pusher"]
+    assert strict.ran == ["Evaluator", "Comparison", "Pusher"]
     assert not strict.summary.pushed
     assert strict.summary.model is None
     assert strict.versions == first.versions
@@ -152,20 +152,26 @@ def test_model_under_a_bound_is_not_pushed(first: Run, strict: Run) -> None:
 def test_history_says_that_a_serving_model_missed_later_bounds(shop: Shop, strict: Run) -> None:
     (training,) = read_history(shop.out).trainings
     assert training.blessed is False
-    assert training.settings["evaluation"] == {"min_accuracy": 1.0, "min_macro_f1": 1.0}
+    bounds = training.settings["evaluation"]
+    assert (bounds["min_accuracy"], bounds["min_macro_f1"], bounds["max_drop"]) == (1.0, 1.0, 1.0)
     assert "under evaluation.min_accuracy of 1.000" in training.verdict
     assert training.pushed is not None
     assert training.pushed.serves
 
 
 def test_other_training_setting_starts_at_the_trainer(first: Run, retrained: Run) -> None:
-    assert retrained.ran == ["Trainer", "Evaluator", "Pusher"]
+    assert retrained.ran == STEPS[STEPS.index("Trainer") :]
     assert len(retrained.versions) == 2
+    assert retrained.summary.comparison is not None
+    assert retrained.summary.comparison.version == first.versions[0]
     assert retrained.summary.model != first.summary.model
 
 
 def test_former_settings_push_their_model_anew(retrained: Run, returned: Run) -> None:
-    assert returned.ran == ["Pusher"]
+    # The model that serves is another one since: it is compared with that.
+    assert returned.ran == ["Comparison", "Pusher"]
+    assert returned.summary.comparison is not None
+    assert returned.summary.comparison.version == retrained.versions[-1]
     assert Path(returned.summary.model or "").name == returned.versions[-1]
     assert len(returned.versions) == 3
 
@@ -183,7 +189,7 @@ def test_curves_are_those_of_the_model(first: Run, retrained: Run, returned: Run
 
 
 def test_changed_file_is_read_afresh(killed: list[str]) -> None:
-    ends = [line for line in killed if line.startswith(("| 1/8", "| 2/8", "| 5/8"))]
+    ends = [line for line in killed if line.startswith(("| 1/10", "| 2/10", "| 5/10"))]
     assert ends
     assert not [line for line in ends if line.endswith("cached")]
 
@@ -201,7 +207,7 @@ def test_history_lists_a_killed_training(shop: Shop, killed: list[str]) -> None:
 
 
 def test_killed_training_goes_on_where_it_was(shop: Shop, resumed: Run) -> None:
-    assert resumed.ran == ["Trainer", "Evaluator", "Pusher"]
+    assert resumed.ran == STEPS[STEPS.index("Trainer") :]
     assert resumed.summary.pushed
     epochs = {e.task for e in resumed.events if e.task.startswith("fine-tuning")}
     assert "fine-tuning, epoch 1 of 12" not in epochs
@@ -391,3 +397,25 @@ def test_runs_are_read_without_tensorflow(copied: Path, fresh_python: Callable[.
         "print('LOADED', *({'tensorflow', 'tfx', 'numpy', 'apache_beam'} & set(sys.modules)))"
     )
     assert loaded.splitlines()[-1] == "LOADED"
+
+
+def test_model_that_is_worse_than_the_serving_one_is_not_pushed(resumed: Run, worse: Run) -> None:
+    assert worse.ran == STEPS[STEPS.index("Trainer") :]
+    assert not worse.summary.pushed
+    assert worse.versions == resumed.versions
+    serving = resumed.versions[-1]
+    assert f"of version {serving}, which serves" in worse.summary.reason
+    assert "evaluation.max_drop allows 0.005" in worse.summary.reason
+    assert "test rows of category 'Phones'" in worse.summary.reason
+
+
+def test_history_tells_why_a_worse_model_was_not_pushed(
+    shop: Shop, worse: Run, prodcls: Callable[..., subprocess.CompletedProcess]
+) -> None:
+    training = read_history(shop.out).trainings[0]
+    assert training.blessed is False
+    assert training.comparison == worse.summary.comparison
+    assert worse.summary.reason == f"the model was not pushed: {training.verdict}"
+    shown = prodcls("runs", "show", f"{shop.out}:{training.id}")
+    assert "evaluation.max_drop allows 0.005" in shown.stdout
+    assert "beside version" in shown.stdout

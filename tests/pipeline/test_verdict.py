@@ -27,7 +27,12 @@ def test_missed_bound_is_named_and_a_met_one_is_not() -> None:
 
 
 def test_refusal_without_figures_is_still_told() -> None:
-    assert verdict(False, [], BOUNDS, None) == "the Evaluator did not bless it"
+    assert verdict(False, [], BOUNDS, None) == "a gate did not bless it"
+
+
+def test_reasons_of_the_later_gates_are_told() -> None:
+    said = verdict(False, [], {}, TEST, ["a server cannot load the model"])
+    assert said == "a server cannot load the model"
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,20 @@ def test_row_has_fields_category_file_and_line(write):
     assert read(path) == [Row(("Red radio",), "Audio > Radio", str(path), 2)]
 
 
+@pytest.mark.parametrize(("column", "value"), [("brand", "Bell"), ("title", "Radio"), ("", "")])
+def test_column_to_compare_by_is_read_beside_the_others(write, column, value):
+    path = write("a.csv", "brand,title,category\nBell,Radio,Audio\n")
+    assert [row.slice for row in read(path, DataSettings(slice_by=column))] == [value]
+    assert values(path, DataSettings(slice_by=column)) == [("Radio", "Audio", 2)]
+
+
+def test_column_to_compare_by_is_not_needed_without_labels(write):
+    path = write("a.csv", "title,category\nRadio,Audio\n")
+    settings = DataSettings(slice_by="brand")
+    assert [row.slice for row in read(path, settings, labelled=False)] == [""]
+    assert "brand" in refusal(path, settings)
+
+
 def test_fields_come_in_the_order_of_the_settings(write):
     path = write("a.csv", "title,category,brand\nRadio,Audio,Bell\n")
     assert values(path, DataSettings(text=["brand", "title"])) == [("Bell", "Radio", "Audio", 2)]
