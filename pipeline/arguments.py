@@ -85,7 +85,13 @@ def trainer_settings(settings: Settings) -> str:
     """
     values: dict[str, Any] = settings.model_dump(
         mode="json",
-        exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}, "tuning": True},
+        exclude={
+            "checks": True,
+            "evaluation": True,
+            "pipeline": True,
+            "push": {"model_name"},
+            "tuning": True,
+        },
     )
     return yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
 
@@ -116,6 +122,7 @@ def tuner_settings(settings: Settings) -> str:
         settings.model_dump(
             mode="json",
             exclude={
+                "checks": True,
                 "evaluation": True,
                 "pipeline": True,
                 "push": True,
