@@ -6,6 +6,8 @@ from typing import Any
 
 import pydantic
 
+from prodcls_tf.data.anomalies import Anomaly
+
 
 class Figures(pydantic.BaseModel):
     """How well the rows of a split are classified.
@@ -50,6 +52,7 @@ class Summary(pydantic.BaseModel):
       settings: all settings of the run, those that a search found among them.
       hparams: the settings that a search found, by name; empty without one, or where none is
         better.
+      anomalies: what is unusual about the rows and did not stop the run, the worst first.
 
     Example:
       >>> summary = Summary.model_validate_json(text)  # doctest: +SKIP
@@ -67,3 +70,4 @@ class Summary(pydantic.BaseModel):
     versions: dict[str, str]
     settings: dict[str, Any]
     hparams: dict[str, Any] = {}
+    anomalies: list[Anomaly] = []

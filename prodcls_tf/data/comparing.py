@@ -16,7 +16,7 @@ from prodcls_tf.sections.checks import ChecksSettings
 
 TRAIN = "train"
 
-# A note says that a distance comes near: beyond this part of its threshold.
+# A note says that a distance comes near its threshold: beyond this part of it, and beyond chance.
 _NEAR = 0.5
 # A column is another kind of thing where texts became numbers, or numbers texts, in most rows.
 _RETYPED = 0.5
@@ -128,7 +128,7 @@ def judge(
       One anomaly, or none where the distance is not worth a word.
     """
     threshold = max(limit, measured.chance)
-    if measured.distance <= threshold * _NEAR:
+    if measured.distance <= max(limit * _NEAR, measured.chance):
         return
     kind = f"{measured.name}_{comparison}"
     setting = "max_skew" if comparison == "skew" else f"max_{kind}"
@@ -207,7 +207,7 @@ def _of_categories(
 ) -> Anomaly:
     total = sum(rows.values())
     largest = sorted(rows, key=lambda path: (-rows[path], path))[:EXAMPLES]
-    shown = ", ".join(f"{path!r} ({rows[path]:,})" for path in largest)
+    shown = ", ".join(f"{path!r} ({rows[path]:,} rows)" for path in largest)
     more = ", ..." if len(rows) > len(largest) else ""
     count = f"{len(rows):,} categor{'y' if len(rows) == 1 else 'ies'}"
     return Anomaly(
