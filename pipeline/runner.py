@@ -66,8 +66,7 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
         # The training is over and its model is kept: nothing will go on from there.
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
-        write(folder.intake, collecting.intake_report(steps))
-        write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
+        _report(steps, folder)
         summary = collecting.collect(steps, settings)
         write(folder.summary, summary.model_dump_json(indent=2))
         if settings.tuning.enabled:
@@ -100,8 +99,7 @@ def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path)
         from pipeline import collecting
 
         steps = _launch(settings, sources, folder, only_search=True)
-        write(folder.intake, collecting.intake_report(steps))
-        write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
+        _report(steps, folder)
         found = collecting.found(steps)
         _keep(found, folder)
     return found
@@ -146,6 +144,8 @@ def _launch(
     # Both are about the last run alone.
     folder.anomalies.unlink(missing_ok=True)
     accepted.forget_candidate(folder.schema)
+    checked = settings.checks.enabled
+    key = accepted.cache_key(folder.schema, origin(settings, found)) if checked else ""
     # A run takes whatever was found; who asks for a search may want a longer one.
     effort = settings.tuning if only_search else None
     searched = settings.tuning.enabled and former_search.is_known(
@@ -157,7 +157,7 @@ def _launch(
         sources=found,
         encoder=encoder,
         places=places,
-        accepted=accepted.cache_key(folder.schema, origin(settings, found)),
+        accepted=key,
         searched=searched,
         only_search=only_search,
     )
@@ -169,6 +169,14 @@ def _launch(
         if stopped is not None:
             write(folder.anomalies, stopped.anomalies().model_dump_json(indent=2))
         raise
+
+
+def _report(steps: Mapping[str, Step], folder: OutFolder) -> None:
+    """Leaves what is known of the rows where a person looks for it."""
+    from pipeline import collecting
+
+    write(folder.intake, collecting.intake_report(steps))
+    write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
 
 
 def _keep(found: Search, folder: OutFolder) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -54,10 +53,4 @@ def accept(out: options.Out = Path("runs/mine"), debug: options.Debug = False) -
     with folder.held():
         state = accepted.accept(folder.schema, datetime.now(timezone.utc), "prodcls schema accept")
     schema_shown.show_accepted(state)
-    shown = shlex.quote(str(out))
-    terminal.next_steps(
-        [
-            ("go on", f"{terminal.program()} run ... --out {shown}"),
-            ("look at it", f"{terminal.program()} schema show --out {shown}"),
-        ]
-    )
+    terminal.out().print("\n  The command that was stopped now goes on: run it again.")
