@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from prodcls_tf.data.spans import spans_of
+from prodcls_tf.features import CATEGORY
 from prodcls_tf.settings import Settings
 
 # Among the logs of a training, those of searches, which outlive it.
@@ -67,6 +68,7 @@ class Places:
       logs: what TensorBoard reads.
       checkpoints: the state of an unfinished training.
       searches: the state of searches for settings, finished ones, too.
+      schema: what rows were accepted as.
     """
 
     root: str
@@ -75,11 +77,29 @@ class Places:
     logs: str
     checkpoints: str
     searches: str
+    schema: str
 
     @property
     def search_logs(self) -> str:
         """What TensorBoard reads of searches: a folder in that of the trainings."""
         return f"{self.logs}/{SEARCH_LOGS}"
+
+
+def columns(settings: Settings) -> dict[str, str]:
+    """The columns of the product files, by their names as features.
+
+    Example:
+      >>> columns(Settings.load(overrides=["data.text=[标题]", "data.label=类目"]))
+      {'text': '标题', 'category': '类目'}
+    """
+    texts = dict(zip(settings.data.fields, settings.data.text, strict=True))
+    return {**texts, CATEGORY: settings.data.label}
+
+
+def origin(settings: Settings, sources: Sources) -> str:
+    """What rows come from: the files, and how they are read. Not the code that reads them."""
+    text = json.dumps([sources.fingerprint, settings.data.model_dump(mode="json")])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def trainer_settings(settings: Settings) -> str:
@@ -92,7 +112,13 @@ def trainer_settings(settings: Settings) -> str:
     """
     values: dict[str, Any] = settings.model_dump(
         mode="json",
-        exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}, "tuning": True},
+        exclude={
+            "checks": True,
+            "evaluation": True,
+            "pipeline": True,
+            "push": {"model_name"},
+            "tuning": True,
+        },
     )
     return yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
 
@@ -123,6 +149,7 @@ def tuner_settings(settings: Settings) -> str:
         settings.model_dump(
             mode="json",
             exclude={
+                "checks": True,
                 "evaluation": True,
                 "pipeline": True,
                 "push": True,

@@ -21,9 +21,11 @@ from pipeline.arguments import Sources
 from pipeline.example_gen import INTAKE_REPORT
 from pipeline.gates import OWN_GATES, GateReport
 from pipeline.launching import Step
+from pipeline.schema_gate import ANOMALIES
 from pipeline.summary import SplitFigures, Summary
 from pipeline.trainer_fn import clear_curves
 from pipeline.tuning import read_search
+from prodcls_tf.data.anomalies import AnomalyReport
 from prodcls_tf.export.saved_model import EXTRA_FOLDER, METRICS_FILE
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.results import Search
@@ -65,6 +67,7 @@ def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> 
         settings=settings.with_values(best).model_dump(mode="json"),
         hparams=best,
         comparison=_report(steps, "Comparison").comparison,
+        anomalies=anomalies(steps).anomalies,
     )
 
 
@@ -72,6 +75,14 @@ def intake_report(steps: Mapping[str, Step]) -> str:
     """Returns the report of intake, as JSON; a cached step's report is that of its first run."""
     examples = _output(steps, "ProductExampleGen", "examples")
     return Path(examples.uri, INTAKE_REPORT).read_text(encoding="utf-8")
+
+
+def anomalies(steps: Mapping[str, Step]) -> AnomalyReport:
+    """Returns what the gate found unusual; nothing where it is switched off."""
+    if "SchemaGate" not in steps:
+        return AnomalyReport()
+    file = Path(_output(steps, "SchemaGate", "anomalies").uri, ANOMALIES)
+    return AnomalyReport.model_validate_json(file.read_text(encoding="utf-8"))
 
 
 def found(steps: Mapping[str, Step]) -> Search:

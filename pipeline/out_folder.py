@@ -77,6 +77,16 @@ class OutFolder:
         return self.root / "intake.json"
 
     @property
+    def schema(self) -> Path:
+        """What rows were accepted as, a folder for each accepted state."""
+        return self.root / "schema"
+
+    @property
+    def anomalies(self) -> Path:
+        """What is unusual about the rows of the last run."""
+        return self.root / "anomalies.json"
+
+    @property
     def checkpoints(self) -> Path:
         """State of unfinished trainings, one folder for each combination of data and settings."""
         return self.artifacts / "checkpoints"

@@ -23,6 +23,8 @@ from pipeline.arguments import (
     Encoder,
     Places,
     Sources,
+    columns,
+    origin,
     search_name,
     trainer_settings,
     tuner_settings,
@@ -32,6 +34,7 @@ from pipeline.comparison import Comparison
 from pipeline.evaluation import eval_config
 from pipeline.example_gen import ProductExampleGen
 from pipeline.former_search import SEARCH, FormerSearch, effort_of
+from pipeline.schema_gate import SchemaGate
 from pipeline.tuning import Tuner
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.space import TuningSettings
@@ -44,6 +47,7 @@ def create_pipeline(
     sources: Sources,
     encoder: Encoder,
     places: Places,
+    accepted: str = "",
     searched: bool = False,
     only_search: bool = False,
 ) -> Pipeline:
@@ -58,6 +62,7 @@ def create_pipeline(
       sources: the product files.
       encoder: the pretrained BERT.
       places: where the run keeps what.
+      accepted: what the gate's verdict depends on, see `accepted.cache_key`.
       searched: whether ML Metadata has the result of the search already.
       only_search: whether the pipeline ends with the search.
 
@@ -87,6 +92,23 @@ def create_pipeline(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     )
 
+    # Stops the run where its rows are not like those accepted before.
+    gates: list[BaseNode] = []
+    if settings.checks.enabled:
+        gates = [
+            SchemaGate(
+                examples,
+                statistics_gen.outputs["statistics"],
+                schema,
+                folder=places.schema,
+                accepted=accepted,
+                sources=sources.files,
+                origin=origin(settings, sources),
+                columns=columns(settings),
+                checks=settings.checks,
+            )
+        ]
+
     # One graph makes ids of text and numbers of categories, for training and for serving alike.
     transform = Transform(
         examples=examples,
@@ -104,6 +126,7 @@ def create_pipeline(
         disable_analyzer_cache=True,
         disable_statistics=True,
     )
+    transform.add_upstream_nodes(gates)
 
     # Searches for better settings, if asked for, unless the same search was made before.
     search = search_name(settings, sources, encoder)
@@ -175,6 +198,7 @@ def create_pipeline(
             statistics_gen,
             schema_gen,
             example_validator,
+            *gates,
             transform,
             *searching,
             *training,

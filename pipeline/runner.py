@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import prodcls_tf
-from pipeline.arguments import Encoder, Places, Sources, search_name, weights_settings
+from pipeline import accepted
+from pipeline.arguments import Encoder, Places, Sources, origin, search_name, weights_settings
 from pipeline.out_folder import OutFolder, check_disk, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
 from prodcls_tf.data.reading import fingerprint, read_file
+from prodcls_tf.errors import DataError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.wandb_package import check_wandb
 from prodcls_tf.tuning.results import Search
@@ -46,7 +48,8 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
       sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
         `test` may be missing).
       out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
-        `settings.yaml`, `intake.json`, `run.log`, and the steps' artifacts and metadata.
+        `settings.yaml`, `intake.json`, `anomalies.json`, `schema/`, `run.log`, and the steps'
+        artifacts and metadata.
 
     Returns:
       What the run came to, as written to `summary.json`.
@@ -67,7 +70,7 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
         # The training is over and its model is kept: nothing will go on from there.
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
-        write(folder.intake, collecting.intake_report(steps))
+        _report(steps, folder)
         summary = collecting.collect(steps, settings, found)
         write(folder.summary, summary.model_dump_json(indent=2))
         if settings.tuning.enabled:
@@ -100,7 +103,7 @@ def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path)
         from pipeline import collecting
 
         steps = _launch(settings, _sources(sources), folder, only_search=True)
-        write(folder.intake, collecting.intake_report(steps))
+        _report(steps, folder)
         found = collecting.found(steps)
         _keep(found, folder)
     return found
@@ -114,6 +117,8 @@ def _at_work(
     folder = OutFolder(out.expanduser().absolute())
     check_wandb(settings.wandb)
     _check_sources(settings, sources)
+    if settings.checks.enabled:
+        accepted.check(folder.schema)
     # The trials of a search are processes of their own, which need some of a GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with folder.held(), RunLog(folder.run_log) as log:
@@ -143,6 +148,11 @@ def _launch(
     check_disk(folder.root, _room(Path(encoder.folder), sources))
     write(folder.settings, settings.to_yaml())
     places = _places(folder, settings, sources, encoder)
+    # Both are about the last run alone.
+    folder.anomalies.unlink(missing_ok=True)
+    accepted.forget_candidate(folder.schema)
+    checked = settings.checks.enabled
+    key = accepted.cache_key(folder.schema, origin(settings, sources)) if checked else ""
     # A run takes whatever was found; who asks for a search may want a longer one.
     effort = settings.tuning if only_search else None
     searched = settings.tuning.enabled and former_search.is_known(
@@ -154,11 +164,26 @@ def _launch(
         sources=sources,
         encoder=encoder,
         places=places,
+        accepted=key,
         searched=searched,
         only_search=only_search,
     )
     guard = pushing.PushGuard(Path(places.serving), folder.metadata)
-    return launching.launch(pipeline, folder.run_log, guard, Records(folder.records))
+    try:
+        return launching.launch(pipeline, folder.run_log, guard, Records(folder.records))
+    except DataError:
+        stopped = accepted.candidate(folder.schema)
+        if stopped is not None:
+            write(folder.anomalies, stopped.anomalies().model_dump_json(indent=2))
+        raise
+
+
+def _report(steps: Mapping[str, Step], folder: OutFolder) -> None:
+    """Leaves what is known of the rows where a person looks for it."""
+    from pipeline import collecting
+
+    write(folder.intake, collecting.intake_report(steps))
+    write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
 
 
 def _keep(found: Search, folder: OutFolder) -> None:
@@ -226,6 +251,7 @@ def _places(folder: OutFolder, settings: Settings, sources: Sources, encoder: En
         logs=str(folder.logs),
         checkpoints=str(folder.checkpoints / _digest(json.dumps(training))),
         searches=str(folder.searches),
+        schema=str(folder.schema),
     )
 
 

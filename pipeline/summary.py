@@ -6,6 +6,7 @@ from typing import Any
 
 import pydantic
 
+from prodcls_tf.data.anomalies import Anomaly
 from prodcls_tf.evaluation.comparison import Comparison
 
 
@@ -56,6 +57,7 @@ class Summary(pydantic.BaseModel):
       settings: all settings of the run, those that a search found among them.
       hparams: the settings that a search found, by name; empty without one, or where none is
         better.
+      anomalies: what is unusual about the rows and did not stop the run, the worst first.
 
     Example:
       >>> summary = Summary.model_validate_json(text)  # doctest: +SKIP
@@ -76,3 +78,4 @@ class Summary(pydantic.BaseModel):
     settings: dict[str, Any]
     hparams: dict[str, Any] = {}
     comparison: Comparison | None = None
+    anomalies: list[Anomaly] = []

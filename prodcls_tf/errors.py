@@ -19,6 +19,10 @@ class InputError(ProdclsError):
     """A product file, or data given to the library, cannot be used as it is."""
 
 
+class DataError(ProdclsError):
+    """Product rows are not like those accepted before, or what was accepted cannot be read."""
+
+
 class EncoderError(ProdclsError):
     """A pretrained encoder cannot be found or loaded."""
 

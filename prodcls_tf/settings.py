@@ -18,6 +18,7 @@ import yaml
 from pydantic import Field
 
 from prodcls_tf.errors import SettingsError
+from prodcls_tf.sections.checks import ChecksSettings
 from prodcls_tf.sections.data import DataSettings
 from prodcls_tf.sections.model import EncoderSettings, HeadSettings, WideSettings
 from prodcls_tf.sections.pipeline import PipelineSettings
@@ -27,6 +28,7 @@ from prodcls_tf.sections.training import TensorBoardSettings, TrainingSettings, 
 from prodcls_tf.tuning.space import Range, TuningSettings
 
 __all__ = [
+    "ChecksSettings",
     "DataSettings",
     "EncoderSettings",
     "EvaluationSettings",
@@ -45,6 +47,7 @@ class Settings(Section):
     """Every setting of a run, by section."""
 
     data: DataSettings = Field(default_factory=DataSettings)
+    checks: ChecksSettings = Field(default_factory=ChecksSettings)
     encoder: EncoderSettings = Field(default_factory=EncoderSettings)
     head: HeadSettings = Field(default_factory=HeadSettings)
     wide: WideSettings = Field(default_factory=WideSettings)

@@ -18,6 +18,7 @@ from prodcls_tf.cli.evaluate import evaluate
 from prodcls_tf.cli.extras import what_is_missing
 from prodcls_tf.cli.run import run
 from prodcls_tf.cli.runs import runs
+from prodcls_tf.cli.schema import schema
 from prodcls_tf.cli.serve import ServeCommand, serve
 from prodcls_tf.cli.settings import settings
 from prodcls_tf.cli.tensorboard import tensorboard
@@ -38,6 +39,7 @@ for command in (demo, run, tune, watch, classify, ask, evaluate, tensorboard, se
     app.command()(command)
 app.command(cls=ServeCommand)(serve)
 app.add_typer(runs, name="runs")
+app.add_typer(schema, name="schema")
 
 
 def _print_version(wanted: bool) -> None:

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 def show_result(summary: Summary, out: Path) -> None:
-    """Prints the intake's findings, the figures and where the model is.
+    """Prints the intake's findings, what is unusual, the figures and where the model is.
 
     Args:
       summary: of the run.
       out: the run's output folder.
     """
     show_intake(out)
+    for anomaly in summary.anomalies:
+        terminal.note(anomaly.message)
     if {"Tuner", "FormerSearch"} & set(summary.seconds):
         show_found(summary.hparams)
     show_figures(summary)

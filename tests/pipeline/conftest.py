@@ -29,6 +29,7 @@ STEPS = [
     "StatisticsGen",
     "SchemaGen",
     "ExampleValidator",
+    "SchemaGate",
     "Transform",
     "Trainer",
     "Evaluator",

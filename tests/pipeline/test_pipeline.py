@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import yaml
@@ -14,11 +15,12 @@ from prodcls_tf.settings import Settings
 SOURCES = Sources({"all": ["no/products.csv"]}, fingerprint="f1", version="1")
 ENCODER = Encoder("no/encoder", vocabulary_digest="v1", digest="e1")
 PLACES = Places(
-    "no/root", "no/metadata.sqlite", "no/serving", "no/logs", "no/checkpoints", "no/searches"
+    *("no/root", "no/metadata.sqlite", "no/serving", "no/logs", "no/checkpoints", "no/searches"),
+    schema="no/schema",
 )
 
 
-def _steps(*overrides: str, **how: bool) -> dict[str, bytes]:
+def _steps(*overrides: str, **how: Any) -> dict[str, bytes]:
     """What TFX decides by whether a step's former result holds, by step."""
     pipeline = create_pipeline(
         Settings.load(overrides=overrides),
@@ -45,6 +47,7 @@ def test_steps_follow_the_way_of_a_row() -> None:
         "StatisticsGen",
         "SchemaGen",
         "ExampleValidator",
+        "SchemaGate",
         "Transform",
         "Trainer",
         "Evaluator",
@@ -62,9 +65,10 @@ def test_each_setting_reaches_only_the_steps_that_depend_on_it() -> None:
     assert _changed("evaluation.max_slice_drop=0.1") == ["Comparison"]
     assert _changed("evaluation.canary_seconds=9") == ["Canary"]
     assert _changed("encoder.max_length=64") == ["Transform", "Trainer"]
-    assert _changed("data.val_share=0.3") == ["ProductExampleGen", "Trainer"]
+    assert _changed("checks.max_skew=0.3") == ["SchemaGate"]
+    assert _changed("data.val_share=0.3") == ["ProductExampleGen", "SchemaGate", "Trainer"]
     assert _changed("data.text=[name]") == [
-        "ProductExampleGen", "Transform", "Trainer", "Comparison",
+        "ProductExampleGen", "SchemaGate", "Transform", "Trainer", "Comparison",
     ]  # fmt: skip
 
 
@@ -84,15 +88,33 @@ def test_nothing_is_pushed_without_the_word_of_each_gate() -> None:
     assert steps["Comparison"].inputs["evaluated"].producer_component_id == "Evaluator"
 
 
+def test_another_accepted_state_runs_the_gate_alone() -> None:
+    before, after = _steps(), _steps(accepted="digest")
+    assert [name for name in before if before[name] != after[name]] == ["SchemaGate"]
+
+
+def test_nothing_is_made_of_rows_before_the_gate_let_them_through() -> None:
+    pipeline = create_pipeline(
+        Settings(), name="shop", sources=SOURCES, encoder=ENCODER, places=PLACES
+    )
+    nodes = [node.pipeline_node for node in Compiler().compile(pipeline).nodes]
+    (transform,) = [node for node in nodes if node.node_info.id == "Transform"]
+    assert "SchemaGate" in transform.upstream_nodes
+
+
+def test_checks_that_are_switched_off_are_no_step() -> None:
+    assert "SchemaGate" not in _steps("checks.enabled=false")
+
+
 SEARCHING = ("tuning.enabled=true",)
 
 
 def test_a_search_stands_between_transform_and_trainer() -> None:
-    assert list(_steps(*SEARCHING))[4:7] == ["Transform", "Tuner", "Trainer"]
+    assert list(_steps(*SEARCHING))[5:8] == ["Transform", "Tuner", "Trainer"]
 
 
 def test_a_search_that_was_made_before_is_looked_up() -> None:
-    assert list(_steps(*SEARCHING, searched=True))[4:7] == ["Transform", "FormerSearch", "Trainer"]
+    assert list(_steps(*SEARCHING, searched=True))[5:8] == ["Transform", "FormerSearch", "Trainer"]
 
 
 def test_a_search_alone_ends_with_the_tuner() -> None:

@@ -47,6 +47,8 @@ def test_run_leaves_its_files(shop: Shop, first: Run) -> None:
     folder = OutFolder(shop.out)
     assert Settings.load(folder.settings) == shop.settings()
     assert json.loads(folder.intake.read_text())["rows_read"] == 160
+    assert json.loads(folder.anomalies.read_text()) == {"against": None, "anomalies": []}
+    assert (folder.schema / "1" / "schema.pbtxt").is_file()
     assert "Trainer" in folder.run_log.read_text()
     for name in ("train", "validation"):
         assert list((folder.logs / name).rglob("events.out.tfevents.*"))
@@ -129,7 +131,7 @@ def test_progress_names_each_step(first: Run, again: Run) -> None:
         f"{number}/{len(STEPS)} {step}" for number, step in enumerate(STEPS, start=1)
     ]
     assert {e.detail for e in again.events if e.done == 1} == {"cached"}
-    assert "10/10 Pusher" in [e.task for e in first.events]
+    assert "11/11 Pusher" in [e.task for e in first.events]
 
 
 def test_same_run_again_is_cached_and_names_the_same_model(first: Run, again: Run) -> None:
@@ -189,7 +191,7 @@ def test_curves_are_those_of_the_model(first: Run, retrained: Run, returned: Run
 
 
 def test_changed_file_is_read_afresh(killed: list[str]) -> None:
-    ends = [line for line in killed if line.startswith(("| 1/10", "| 2/10", "| 5/10"))]
+    ends = [line for line in killed if line.startswith(("| 1/11", "| 2/11", "| 6/11"))]
     assert ends
     assert not [line for line in ends if line.endswith("cached")]
 

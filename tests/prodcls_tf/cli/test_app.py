@@ -11,6 +11,7 @@ COMMANDS = (
     "run",
     "tune",
     "runs",
+    "schema",
     "classify",
     "evaluate",
     "tensorboard",

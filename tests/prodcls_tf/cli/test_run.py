@@ -83,6 +83,13 @@ def test_result_says_why_nothing_was_pushed(call, capsys, tmp_path):
     assert reason in capsys.readouterr().out
 
 
+def test_result_tells_what_is_unusual_about_the_rows(call, capsys, tmp_path):
+    note = {"kind": "new_column", "feature": "brand", "split": "all", "stops": False}
+    summary = make_summary(anomalies=[{**note, "message": "'brand': the column is new"}])
+    result.show_result(summary, tmp_path)
+    assert "note  'brand': the column is new" in capsys.readouterr().err
+
+
 def test_what_to_type_to_serve_names_the_run_and_its_model(tmp_path):
     settings = Settings.load(overrides=["push.model_name=shoes"])
     out = str(tmp_path / "my shop")

@@ -1,0 +1,312 @@
+"""The gate before training: its executor on small splits, and runs that it stops."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tfx.types import standard_artifacts
+
+from pipeline import accepted
+from pipeline.example_gen import write_splits
+from pipeline.out_folder import OutFolder
+from pipeline.records import Records, step_of
+from pipeline.runner import run
+from pipeline.schema_gate import ANOMALIES, SchemaGateExecutor, profile_of
+from prodcls_tf import progress
+from prodcls_tf.data.anomalies import Anomaly, AnomalyReport
+from prodcls_tf.data.reading import Row
+from prodcls_tf.errors import DataError
+from prodcls_tf.settings import ChecksSettings
+from tests.tiny import tiny_rows, write_tiny_encoder
+
+from .conftest import STEPS, Shop
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """An output folder, and what its gate says of rows."""
+
+    out: Path
+
+    @property
+    def schema(self) -> Path:
+        return self.out / "schema"
+
+    def __call__(
+        self,
+        rows: list[tuple[str, str]],
+        test: Optional[list[tuple[str, str]]] = None,
+        columns: tuple[str, ...] = ("title",),
+        **checks: object,
+    ) -> AnomalyReport:
+        """Sends (title, category) rows through the gate, the same ones as train, val and test."""
+        number = len(list(self.out.iterdir()))
+        folder = self.out / f"artifacts-{number}"
+        examples = standard_artifacts.Examples()
+        statistics = standard_artifacts.ExampleStatistics()
+        schema, anomalies = standard_artifacts.Schema(), standard_artifacts.ExampleAnomalies()
+        inputs = {"examples": examples, "statistics": statistics, "schema": schema}
+        for name, artifact in {**inputs, "anomalies": anomalies}.items():
+            artifact.uri = str(folder / name)
+        examples.split_names = statistics.split_names = json.dumps(SPLITS)
+        by_split = {"train": rows, "val": rows, "test": rows if test is None else test}
+        write_splits(_rows(by_split, len(columns)), columns, Path(examples.uri))
+        for split, some in by_split.items():
+            described = _statistics(some, columns)
+            file = Path(statistics.uri, f"Split-{split}", "FeatureStats.pb")
+            file.parent.mkdir(parents=True)
+            file.write_bytes(described.SerializeToString())
+            if split == "train":
+                inferred = text_format.MessageToString(tfdv.infer_schema(described))
+                Path(schema.uri).mkdir()
+                Path(schema.uri, "schema.pbtxt").write_text(inferred, encoding="utf-8")
+        properties = {
+            "folder": str(self.schema),
+            "sources": '{"all": ["products.csv"]}',
+            "origin": str(number),
+            "columns": json.dumps({**{name: name for name in columns}, "category": "kind"}),
+            "checks": ChecksSettings.model_validate(checks).model_dump_json(),
+        }
+        SchemaGateExecutor().Do(
+            {name: [artifact] for name, artifact in inputs.items()},
+            {"anomalies": [anomalies]},
+            properties,
+        )
+        return AnomalyReport.model_validate_json(Path(anomalies.uri, ANOMALIES).read_bytes())
+
+    def stopped(self, *rows: Any, **how: Any) -> tuple[str, dict[str, Anomaly]]:
+        """Sends rows that must not get through; returns the message and what is unusual."""
+        with pytest.raises(DataError) as stop:
+            self(*rows, **how)
+        candidate = accepted.candidate(self.schema)
+        assert candidate is not None
+        return str(stop.value), {one.kind: one for one in candidate.anomalies().stopping}
+
+    def accept(self) -> None:
+        accepted.accept(self.schema, datetime.now(timezone.utc), "a test")
+
+
+def _rows(by_split: dict[str, list[tuple[str, str]]], width: int) -> Iterator[tuple[str, Row]]:
+    for split, rows in by_split.items():
+        for number, (title, category) in enumerate(rows):
+            yield split, Row((title,) * width, category, "products.csv", number)
+
+
+def _statistics(rows: list[tuple[str, str]], columns: tuple[str, ...]) -> Any:
+    import pandas as pd
+
+    values = {column: [title for title, _ in rows] for column in columns}
+    return tfdv.generate_statistics_from_dataframe(
+        pd.DataFrame({**values, "category": [category for _, category in rows]})
+    )
+
+
+def shop_rows(count: int = 300, title: str = "usb cable {}") -> list[tuple[str, str]]:
+    return [(title.format(n), ("Audio", "Phones > Cases", "Garden")[n % 3]) for n in range(count)]
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """A gate that knows nothing yet."""
+    return Gate(tmp_path)
+
+
+@pytest.fixture
+def guarded(gate: Gate) -> Gate:
+    """A gate with a first run behind it."""
+    gate(shop_rows())
+    return gate
+
+
+def test_profile_is_that_of_the_examples(tmp_path: Path) -> None:
+    rows = [("usb", "A"), ("手机壳", "B"), ("", "A")]
+    write_splits(_rows({"train": rows}, 1), ["title"], tmp_path)
+    profile = profile_of(tmp_path / "Split-train", {"title": "名称", "category": "kind"})
+    assert (profile.rows, profile.categories) == (3, {"A": 2, "B": 1})
+    assert profile.fields["名称"].scripts == {"Latin": 1, "Han": 1}
+    assert profile_of(tmp_path / "Split-val", {"title": "title", "category": "kind"}).rows == 0
+
+
+def test_first_rows_are_accepted_with_their_categories(gate: Gate) -> None:
+    assert gate(shop_rows()) == AnomalyReport()
+    state = accepted.newest(gate.schema)
+    assert state is not None
+    assert (state.number, state.baseline().by) == (1, "the first run")
+    schema = state.schema.read_text()
+    assert all(f'value: "{path}"' in schema for path in ("Audio", "Garden", "Phones > Cases"))
+    assert "usb" not in schema
+    assert accepted.candidate(gate.schema) is None
+
+
+def test_like_rows_pass_and_change_nothing(guarded: Gate) -> None:
+    before = sorted(guarded.schema.rglob("*"))
+    assert guarded(shop_rows(270)) == AnomalyReport(against=1)
+    assert sorted(guarded.schema.rglob("*")) == before
+
+
+def test_new_category_is_stopped_until_it_is_accepted(guarded: Gate) -> None:
+    rows = [*shop_rows(), ("oak desk", "Furniture")]
+    message, unusual = guarded.stopped(rows)
+    assert list(unusual) == ["new_category"]
+    assert "'kind': 1 category not accepted before: 'Furniture' (3 rows)" in message
+    assert f"prodcls schema accept --out {guarded.out}" in message
+    guarded.accept()
+    assert guarded(rows) == AnomalyReport(against=2)
+
+
+def test_category_that_a_person_writes_into_the_schema_is_accepted(guarded: Gate) -> None:
+    schema = guarded.schema / "1" / "schema.pbtxt"
+    schema.write_text(schema.read_text().replace('"Audio"', '"Audio" value: "Furniture"'))
+    assert guarded([*shop_rows(), ("oak desk", "Furniture")]).stopping == []
+
+
+def test_category_that_a_person_takes_out_of_the_schema_is_stopped(guarded: Gate) -> None:
+    schema = guarded.schema / "1" / "schema.pbtxt"
+    schema.write_text(schema.read_text().replace('value: "Garden"', ""))
+    _, unusual = guarded.stopped(shop_rows())
+    assert unusual["new_category"].examples == ["Garden"]
+
+
+def test_missing_column_is_stopped(gate: Gate) -> None:
+    gate(shop_rows(), columns=("title", "description"))
+    message, unusual = gate.stopped(shop_rows())
+    assert list(unusual) == ["missing_column"]
+    assert "'description': the column is missing" in message
+
+
+def test_new_column_is_a_note(guarded: Gate) -> None:
+    (note,) = guarded(shop_rows(), columns=("title", "brand")).anomalies
+    assert (note.kind, note.feature, note.stops) == ("new_column", "brand", False)
+
+
+def test_type_that_a_person_demands_is_checked(guarded: Gate) -> None:
+    schema = guarded.schema / "1" / "schema.pbtxt"
+    text = schema.read_text()
+    title = text.index('"title"')
+    schema.write_text(text[:title] + text[title:].replace("BYTES", "INT"))
+    message, unusual = guarded.stopped(shop_rows())
+    assert list(unusual) == ["schema"]
+    assert "'title': Expected data of type: INT but got STRING" in message
+
+
+def test_other_shares_of_categories_are_stopped(guarded: Gate) -> None:
+    rows = shop_rows()
+    _, unusual = guarded.stopped([*rows, *[(t, "Audio") for t, _ in rows], *[("x", "Audio")] * 400])
+    drift = unusual["category_drift"]
+    assert drift.received["Audio"] == pytest.approx(0.8)
+    assert drift.distance == pytest.approx(0.8 - 1 / 3, abs=1e-3)
+
+
+def test_all_that_is_unusual_is_told_at_once_the_worst_first(guarded: Gate) -> None:
+    rows = [(f"手机充电线第{n}条", path) for n, (_, path) in enumerate(shop_rows(200))]
+    message, unusual = guarded.stopped([*rows, ("书", "Books")], max_length_drift=0.1)
+    assert list(unusual) == ["new_category", "script_drift", "length_drift"]
+    assert message.index("Books") < message.index("Han") < message.index("characters")
+
+
+def test_test_rows_unlike_train_are_stopped_in_a_first_run_too(gate: Gate) -> None:
+    test = [(f"手机壳 {n}", "Audio") for n in range(200)]
+    message, unusual = gate.stopped(shop_rows(), test)
+    assert {"category_skew", "script_skew"} <= set(unusual)
+    assert "val and test must be like those of train" in message
+    assert accepted.newest(gate.schema) is None
+
+
+def test_skew_of_accepted_rows_is_a_note(gate: Gate) -> None:
+    test = [(f"手机壳 {n}", "Audio") for n in range(200)]
+    gate.stopped(shop_rows(), test)
+    gate.accept()
+    report = gate(shop_rows(), test)
+    assert not report.stopping
+    assert "category_skew" in {one.kind for one in report.notes}
+
+
+@pytest.mark.parametrize("name", ["statistics.pb", "baseline.json", "schema.pbtxt"])
+def test_damaged_state_is_told(guarded: Gate, name: str) -> None:
+    (guarded.schema / "1" / name).write_bytes(b"\xff\xff")
+    with pytest.raises(DataError, match=name):
+        guarded(shop_rows())
+
+
+class _EnoughError(Exception):
+    """The run has come as far as the test needs."""
+
+
+@contextmanager
+def _until(step: str) -> Iterator[list[progress.Event]]:
+    """Ends a run where a step begins: what comes then is not what is tested, and takes long."""
+    events: list[progress.Event] = []
+
+    def listen(event: progress.Event) -> None:
+        events.append(event)
+        if event.task.endswith(f" {step}") and event.done == 0:
+            raise _EnoughError
+
+    with progress.listening(listen):
+        yield events
+
+
+def _run_to_transform(shop: Shop) -> list[str]:
+    """Runs a shop's pipeline past the gate, and returns the steps that were cached."""
+    with _until("Transform") as events, pytest.raises(_EnoughError):
+        run(shop.settings(), {"all": [shop.products]}, shop.out)
+    return [event.task.split()[1] for event in events if event.detail == "cached"]
+
+
+def _write(shop: Shop, *more: tuple[str, str]) -> None:
+    rows = tiny_rows(160)
+    with shop.products.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["title", "category"])
+        writer.writerows([*zip(rows["title"], rows["category"], strict=True), *more])
+
+
+@pytest.mark.slow
+def test_run_is_stopped_before_training_until_its_rows_are_accepted(
+    tmp_path: Path, prodcls: Callable[..., Any]
+) -> None:
+    shop = Shop(
+        tmp_path / "products.csv", write_tiny_encoder(tmp_path / "encoder"), tmp_path / "out"
+    )
+    out = OutFolder(shop.out)
+    before_transform = STEPS[: STEPS.index("Transform")]
+    _write(shop)
+    assert _run_to_transform(shop) == []
+    assert _run_to_transform(shop) == before_transform
+
+    _write(shop, *((f"rose bush {n}", "Garden") for n in range(12)))
+    with pytest.raises(DataError, match="'Garden'.*\n.*prodcls schema accept --out"):
+        run(shop.settings(), {"all": [shop.products]}, shop.out)
+    begun = {step_of(one) for one in Records.read(out.metadata).executions.values()}
+    assert begun == {*before_transform}
+    (stopping,) = AnomalyReport.model_validate_json(out.anomalies.read_text()).stopping
+    assert (stopping.kind, stopping.examples) == ("new_category", ["Garden"])
+
+    assert prodcls("schema", "accept", "--out", shop.out).returncode == 0
+    assert _run_to_transform(shop) == [step for step in before_transform if step != "SchemaGate"]
+    assert _run_to_transform(shop) == before_transform
+
+
+def test_broken_schema_is_told_before_any_step(tmp_path: Path) -> None:
+    _write(shop := Shop(tmp_path / "products.csv", tmp_path / "no encoder", tmp_path / "out"))
+    state = OutFolder(shop.out).schema / "1"
+    state.mkdir(parents=True)
+    (state / "baseline.json").write_text(
+        '{"origin": "", "files": {}, "columns": {}, "splits": {}}', encoding="utf-8"
+    )
+    (state / "schema.pbtxt").write_text("feature { name: }", encoding="utf-8")
+    with pytest.raises(DataError, match=r"schema\.pbtxt: 1:17"):
+        run(shop.settings(), {"all": [shop.products]}, shop.out)
+    assert not OutFolder(shop.out).metadata.exists()

@@ -1,0 +1,151 @@
+"""`prodcls schema` on states that were written directly; tests/pipeline makes them by runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+
+from pipeline import accepted
+from pipeline.accepted import Baseline
+from pipeline.out_folder import OutFolder
+from prodcls_tf.data.anomalies import Anomaly, AnomalyReport
+from prodcls_tf.data.profile import Profile
+
+SCHEMA = """
+feature { name: "text" type: BYTES presence { min_fraction: 1.0 } }
+feature { name: "category" type: BYTES string_domain { value: "Audio" value: "Phones" } }
+"""
+NEW = Anomaly(
+    kind="new_category",
+    feature="kind",
+    split="all",
+    message="'kind': 1 category not accepted before: 'Garden' (12 rows)",
+    stops=True,
+    examples=["Garden"],
+)
+
+
+def propose(out, *anomalies):
+    train = Profile()
+    train.add({"标题": ["usb cable", "手机壳", "", "case"]}, ["Audio", "Audio", "Phones", "Phones"])
+    baseline = Baseline(
+        origin="o1",
+        files={"all": [str(out.parent / "products.csv")]},
+        columns={"text": "标题", "category": "kind"},
+        splits={"train": train, "val": Profile(), "test": Profile()},
+    )
+    report = AnomalyReport.of(1, anomalies)
+    accepted.propose(out / "schema", SCHEMA, b"", baseline, report)
+
+
+@pytest.fixture
+def out(tmp_path):
+    """An output folder in which a first run was accepted."""
+    folder = tmp_path / "runs" / "mine"
+    propose(folder)
+    accepted.accept(folder / "schema", datetime(2026, 11, 28, tzinfo=timezone.utc), "the first run")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["show", "accept"])
+@pytest.mark.parametrize("made", [True, False])
+def test_folder_without_a_schema_is_refused(call, tmp_path, command, made):
+    if made:
+        (tmp_path / "out").mkdir()
+    done = call("schema", command, "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "prodcls run --out" in done.err
+    assert (tmp_path / "out").exists() == made
+
+
+def test_accepted_schema_is_shown(call, out):
+    done = call("schema", "show", "--out", out)
+    assert (done.code, done.err) == (0, "")
+    for shown in ("by the first run", "4 train", "products.csv", "标题", "25.0 %", "2 categories"):
+        assert shown in done.out
+    assert "checks.max_skew" in done.out
+    assert "Audio" not in done.out
+    assert "stopped" not in done.out
+
+
+def test_categories_are_listed_on_request(call, out):
+    done = call("schema", "show", "--out", out, "--categories")
+    assert ["Audio", "2"] in [line.split() for line in done.out.splitlines()]
+
+
+def test_edited_schema_is_shown_as_it_is(call, out):
+    (out / "schema" / "1" / "schema.pbtxt").write_text(SCHEMA.replace("Phones", "Garden"))
+    done = call("schema", "show", "--out", out, "--categories")
+    assert "edited since" in done.out
+    assert ["Garden", "-"] in [line.split() for line in done.out.splitlines()]
+    assert "Phones" not in done.out
+
+
+def test_broken_schema_is_told_with_its_line(call, out):
+    (out / "schema" / "1" / "schema.pbtxt").write_text("feature {\n  name 3\n}")
+    done = call("schema", "show", "--out", out)
+    assert done.code == 2
+    assert "schema.pbtxt: 2:8" in done.err
+
+
+def test_thresholds_are_those_of_the_last_run(call, out):
+    (out / "settings.yaml").write_text("checks: {max_skew: 0.07}")
+    shown = call("schema", "show", "--out", out)
+    assert "0.07" in shown.out
+
+
+def test_what_stopped_the_last_run_is_shown_with_the_way_on(call, out):
+    propose(out, NEW)
+    done = call("schema", "show", "--out", out)
+    assert "✗ 'kind': 1 category not accepted before" in done.out
+    assert f"schema accept --out {out}" in done.out
+
+
+def test_notes_of_the_last_run_are_shown(call, out):
+    note = NEW.model_copy(update={"stops": False})
+    (out / "anomalies.json").write_text(AnomalyReport.of(1, [note]).model_dump_json())
+    done = call("schema", "show", "--out", out)
+    assert "note" in done.err and "Garden" in done.err
+
+
+def test_what_a_stopped_run_has_seen_is_accepted(call, out):
+    propose(out, NEW)
+    done = call("schema", "accept", "--out", out)
+    assert (done.code, done.err) == (0, "")
+    assert "Garden" in done.out
+    state = accepted.newest(out / "schema")
+    assert (state.number, state.baseline().by) == (2, "prodcls schema accept")
+    again = call("schema", "accept", "--out", out)
+    assert again.code == 2
+    assert "was not stopped" in again.err
+
+
+def test_nothing_is_accepted_while_a_run_is_at_work(call, out):
+    propose(out, NEW)
+    with OutFolder(out).held():
+        done = call("schema", "accept", "--out", out)
+    assert done.code == 2
+    assert "another run" in done.err
+    assert accepted.candidate(out / "schema") is not None
+
+
+def test_json_has_all_of_it(call, out):
+    propose(out, NEW)
+    values = json.loads(call("schema", "show", "--out", out, "--json").out)
+    assert values["accepted"]["categories"] == {"Audio": 2, "Phones": 2}
+    assert values["accepted"]["splits"]["train"]["rows"] == 4
+    assert values["accepted"]["accepted"].startswith("2026-11-28")
+    assert values["open"][0]["examples"] == ["Garden"]
+    assert values["checks"]["new_categories"] == "stop"
+    assert values["anomalies"] == []
+
+
+def test_schema_is_shown_without_tensorflow(out, fresh_python):
+    loaded = fresh_python(
+        "import sys; from prodcls_tf.cli import main;"
+        f"main(['schema', 'show', '--out', {str(out)!r}]);"
+        "print('LOADED', *({'tensorflow', 'tfx', 'numpy', 'pyarrow'} & set(sys.modules)))"
+    )
+    assert loaded.splitlines()[-1] == "LOADED"
