@@ -115,7 +115,9 @@ def _show_state(state: State, categories: bool) -> None:
     for name, fact in facts.items():
         terminal.out().print(Text.assemble((f"  {name:<7}", "soft"), fact), soft_wrap=True)
     terminal.heading("Columns")
-    table = terminal.table("column", "type", "required", "empty", "length", "scripts", left=3)
+    table = terminal.table(
+        "column", "type", "required", "empty", "median length", "scripts", left=3
+    )
     train = baseline.splits["train"]
     for feature in schema.feature:
         column = baseline.columns.get(feature.name, feature.name)
