@@ -56,7 +56,8 @@ class Places:
     Attributes:
       root: folder of the steps' artifacts.
       metadata: the SQLite file of ML Metadata.
-      serving: the folder that gets a subfolder for each pushed version.
+      serving: the folder that gets a subfolder for each pushed version, or its address on an
+        object store.
       logs: what TensorBoard reads.
       checkpoints: the state of an unfinished training.
       searches: the state of searches for settings, finished ones, too.
@@ -85,7 +86,12 @@ def trainer_settings(settings: Settings) -> str:
     """
     values: dict[str, Any] = settings.model_dump(
         mode="json",
-        exclude={"evaluation": True, "pipeline": True, "push": {"model_name"}, "tuning": True},
+        exclude={
+            "evaluation": True,
+            "pipeline": True,
+            "push": {"model_name", "keep"},
+            "tuning": True,
+        },
     )
     return yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
 

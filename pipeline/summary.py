@@ -40,7 +40,7 @@ class Summary(pydantic.BaseModel):
 
     Attributes:
       model: folder of the pushed version, None where none was pushed.
-      pushed: whether the run's model is one that serves.
+      pushed: whether the run's model is there as a version.
       reason: why it was pushed or not, in words for a person.
       splits: figures by split: `train` (a sample), `val` and `test`.
       seconds: wall-clock seconds by step.

@@ -23,6 +23,8 @@ def show_result(summary: Summary, out: Path) -> None:
       summary: of the run.
       out: the run's output folder.
     """
+    from prodcls_tf.release.order import read_order
+
     show_intake(out)
     if {"Tuner", "FormerSearch"} & set(summary.seconds):
         show_found(summary.hparams)
@@ -32,6 +34,8 @@ def show_result(summary: Summary, out: Path) -> None:
         terminal.out().print(
             Text.assemble("  pushed  ", (terminal.nearby(summary.model), "good")), soft_wrap=True
         )
+        if not read_order(Path(summary.model).parent).follows:
+            terminal.note(summary.reason)
     else:
         terminal.out().print(Text.assemble(("  ✗ ", "bad"), summary.reason))
     memory = f"{summary.peak_memory_mb / 1024:.1f} GB of memory at most"
