@@ -83,6 +83,9 @@ def _print_table(base: Path, order: Order, versions: list[KeptVersion], wanted: 
             _state(version, wanted),
         )
     terminal.show(table)
+    for version in versions:
+        if version.missing:
+            terminal.note(f"version {version.number} lacks {', '.join(version.missing[:3])}")
     lost = sorted(order.named.difference(version.number for version in versions))
     if lost:
         terminal.note(
@@ -95,7 +98,7 @@ def _print_table(base: Path, order: Order, versions: list[KeptVersion], wanted: 
 
 def _state(version: KeptVersion, wanted: list[int]) -> Text:
     if version.missing:
-        return Text(f"incomplete: lacks {', '.join(version.missing[:3])}", "bad")
+        return Text("incomplete", "bad")
     if version.number not in wanted:
         return Text("")
     return Text("serves", "good") if version.number == wanted[0] else Text("is served, too")

@@ -62,7 +62,7 @@ def push(model: Path, base: Path, *, keep: int = 5, clock: Callable[[], float] =
         _sync(base.parent)
         with held(base):
             sweep(base)
-            number = next_number(version_numbers(entry.name for entry in base.iterdir()), clock())
+            number = next_number(_numbers(base), clock())
             staged, version = base / f"{STAGING}{number}", base / str(number)
             try:
                 _copy(model, staged)
@@ -147,6 +147,10 @@ def _remove_superseded(base: Path, keep: int) -> None:
                 shutil.rmtree(gone)
     except (OSError, ProdclsError) as error:
         logger.warning("Old versions in %s were left there: %s", base, error)
+
+
+def _numbers(base: Path) -> list[int]:
+    return version_numbers(entry.name for entry in base.iterdir())
 
 
 def _copy(source: Path, target: Path) -> None:
