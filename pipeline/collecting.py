@@ -22,6 +22,7 @@ from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
 from pipeline.trainer_fn import clear_curves
 from pipeline.tuning import read_search
+from prodcls_tf.errors import SettingsError
 from prodcls_tf.export.saved_model import EXTRA_FOLDER, METRICS_FILE
 from prodcls_tf.release.order import config_file, read_order
 from prodcls_tf.settings import Settings
@@ -129,7 +130,10 @@ def _reason(steps: Mapping[str, Step], destination: str | None) -> str:
 
 def _on_hold(version: Path) -> str:
     """Says so where `models.config` has another version serve; on an object store, nothing."""
-    order = read_order(version.parent)
+    try:
+        order = read_order(version.parent)
+    except SettingsError as error:
+        return f"; which version serves is not known: {error}"
     if order.follows or int(version.name) in order.pinned:
         return ""
     return (

@@ -11,7 +11,7 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.launching import Step
 from pipeline.versions import newest_version, number
-from prodcls_tf.release.order import read_order
+from prodcls_tf.release.order import follows_newest
 
 
 class PushGuard:
@@ -40,7 +40,7 @@ class PushGuard:
         pushed = self._last_push(model.id)
         if pushed is None:
             return False
-        if read_order(self._serving).follows:
+        if follows_newest(self._serving):
             return pushed != newest_version(self._serving)
         return not pushed.is_dir()
 

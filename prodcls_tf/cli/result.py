@@ -23,7 +23,7 @@ def show_result(summary: Summary, out: Path) -> None:
       summary: of the run.
       out: the run's output folder.
     """
-    from prodcls_tf.release.order import read_order
+    from prodcls_tf.release.order import follows_newest
 
     show_intake(out)
     if {"Tuner", "FormerSearch"} & set(summary.seconds):
@@ -34,7 +34,7 @@ def show_result(summary: Summary, out: Path) -> None:
         terminal.out().print(
             Text.assemble("  pushed  ", (terminal.nearby(summary.model), "good")), soft_wrap=True
         )
-        if not read_order(Path(summary.model).parent).follows:
+        if not follows_newest(Path(summary.model).parent):
             terminal.note(summary.reason)
     else:
         terminal.out().print(Text.assemble(("  ✗ ", "bad"), summary.reason))

@@ -96,6 +96,14 @@ def read_order(base: Path) -> Order:
     return parse_order(text, base.name, str(file))
 
 
+def follows_newest(base: Path) -> bool:
+    """Says whether a model's newest version serves for certain: not where the file is damaged."""
+    try:
+        return read_order(base).follows
+    except SettingsError:
+        return False
+
+
 def parse_order(text: str, name: str, source: str) -> Order:
     """Reads a model's order from the content of the file.
 

@@ -11,6 +11,7 @@ COMMANDS = (
     "run",
     "tune",
     "runs",
+    "models",
     "classify",
     "evaluate",
     "tensorboard",

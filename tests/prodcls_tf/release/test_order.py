@@ -8,7 +8,13 @@ import pytest
 
 from prodcls_tf.errors import ModelError, SettingsError
 from prodcls_tf.release.moves import follow_newest, promote, roll_back
-from prodcls_tf.release.order import Order, config_file, read_order, write_order
+from prodcls_tf.release.order import (
+    Order,
+    config_file,
+    follows_newest,
+    read_order,
+    write_order,
+)
 from serving.server.model_config import read_model_config_file
 
 from .small_model import export
@@ -109,6 +115,7 @@ def test_order_that_cannot_be_read_is_neither_followed_nor_replaced(base: Path, 
     config_file(base).write_text(text, encoding="latin-1")
     with pytest.raises(SettingsError, match="or delete it to have the newest version served"):
         read_order(base)
+    assert not follows_newest(base)
     with pytest.raises(SettingsError, match="must hold a model_config_list"):
         promote(base, 4)
     assert config_file(base).read_text(encoding="latin-1") == text
