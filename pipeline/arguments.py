@@ -64,7 +64,8 @@ class Places:
     Attributes:
       root: folder of the steps' artifacts.
       metadata: the SQLite file of ML Metadata.
-      serving: the folder that gets a subfolder for each pushed version.
+      serving: the folder that gets a subfolder for each pushed version, or its address on an
+        object store.
       logs: what TensorBoard reads.
       checkpoints: the state of an unfinished training.
       searches: the state of searches for settings, finished ones, too.
@@ -116,7 +117,7 @@ def trainer_settings(settings: Settings) -> str:
             "checks": True,
             "evaluation": True,
             "pipeline": True,
-            "push": {"model_name"},
+            "push": {"model_name", "keep"},
             "tuning": True,
         },
     )

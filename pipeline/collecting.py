@@ -26,7 +26,9 @@ from pipeline.summary import SplitFigures, Summary
 from pipeline.trainer_fn import clear_curves
 from pipeline.tuning import read_search
 from prodcls_tf.data.anomalies import AnomalyReport
+from prodcls_tf.errors import SettingsError
 from prodcls_tf.export.saved_model import EXTRA_FOLDER, METRICS_FILE
+from prodcls_tf.release.order import config_file, read_order
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.results import Search
 
@@ -132,8 +134,10 @@ def _reason(steps: Mapping[str, Step], destination: str | None) -> str:
     if destination is not None:
         version = Path(destination).name
         if steps["Pusher"].cached:
-            return f"nothing changed: version {version} was pushed by an earlier run"
-        return f"the model passed every gate and was pushed as version {version}"
+            pushed = f"nothing changed: version {version} was pushed by an earlier run"
+        else:
+            pushed = f"the model passed every gate and was pushed as version {version}"
+        return pushed + _on_hold(Path(destination))
     evaluation = _output(steps, "Evaluator", "evaluation")
     failures = [
         _failure(failure)
@@ -142,7 +146,23 @@ def _reason(steps: Mapping[str, Step], destination: str | None) -> str:
     ]
     for gate in OWN_GATES:
         failures += _report(steps, gate).reasons
+    if not failures:
+        failures = [_output(steps, "Pusher", "pushed_model").get_string_custom_property("reason")]
     return f"the model was not pushed: {'; '.join(failures)}"
+
+
+def _on_hold(version: Path) -> str:
+    """Says so where `models.config` has another version serve; on an object store, nothing."""
+    try:
+        order = read_order(version.parent)
+    except SettingsError as error:
+        return f"; which version serves is not known: {error}"
+    if order.follows or int(version.name) in order.pinned:
+        return ""
+    return (
+        f"; it waits, since {config_file(version.parent)} names what serves: "
+        f"prodcls models promote {version.name}"
+    )
 
 
 def _failure(failure: tfma.validation_result_pb2.ValidationFailure) -> str:

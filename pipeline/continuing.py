@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.out_folder import OutFolder
 from pipeline.summary import Summary
-from pipeline.versions import newest_version
+from pipeline.versions import serving_version
 from prodcls_tf.errors import ProdclsError
 from prodcls_tf.settings import Settings
 
@@ -41,11 +41,14 @@ def with_warm_start(settings: Settings, fingerprint: str, out: Path) -> Settings
 
     Returns:
       The settings; as they are where no model serves yet.
+
+    Raises:
+      SettingsError: `models.config` cannot be read.
     """
     last = _last(settings, fingerprint, out)
     if last is not None:
         return last
-    version = newest_version(OutFolder(out.absolute()).serving / settings.push.model_name)
+    version = serving_version(OutFolder(out.absolute()).serving / settings.push.model_name)
     if version is None:
         return settings
     return settings.with_values({_WARM_START: str(version)})

@@ -22,8 +22,8 @@ from pipeline.records import Records, step_of, text
 from pipeline.summary import SplitFigures, Summary
 from pipeline.training import Origin, StepTime, Training, Unfinished, Version
 from pipeline.verdict import bounds_of, verdict
-from pipeline.versions import newest_version, number
-from prodcls_tf.errors import InputError
+from pipeline.versions import number, serving_version
+from prodcls_tf.errors import InputError, SettingsError
 from prodcls_tf.features import CATEGORIES_ASSET
 
 # TFX's name for the SavedModel inside the Trainer's artifact.
@@ -200,7 +200,7 @@ class _Reader:
             if push is not None and push.custom_properties["pushed"].int_value == 1:
                 folders.add(_here(self._out.serving, text(push, "pushed_destination"), 2))
         return tuple(
-            Version(folder, folder.is_dir(), folder == newest_version(folder.parent))
+            _version(folder)
             for folder in sorted((f for f in folders if f.name.isdigit()), key=number)
         )
 
@@ -247,7 +247,7 @@ def _of_summary(out: OutFolder, summary: Summary) -> Training:
     model = None if summary.model is None else _here(out.serving, summary.model, 2)
     versions: tuple[Version, ...] = ()
     if model is not None:
-        versions = (Version(model, model.is_dir(), model == newest_version(model.parent)),)
+        versions = (_version(model),)
     return Training(
         out=out.root,
         seconds=None if "Trainer" in summary.cached else summary.seconds.get("Trainer"),
@@ -264,6 +264,14 @@ def _of_summary(out: OutFolder, summary: Summary) -> Training:
         software=summary.versions,
         missing=("when it was trained, and all runs before the last",),
     )
+
+
+def _version(folder: Path) -> Version:
+    try:
+        serves = folder == serving_version(folder.parent)
+    except SettingsError:  # `prodcls models list` tells what is wrong with models.config
+        serves = False
+    return Version(folder, folder.is_dir(), serves)
 
 
 def _unfinished(out: OutFolder, records: Records, at_work: bool) -> list[Unfinished]:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from prodcls_tf.errors import OutputError
 
-# A model is written by the Trainer, archived and served by the Pusher; a checkpoint holds it with
-# two moments of its optimizer, and the next one is written before the last goes.
-_COPIES_OF_ENCODER = 3 + 2 * 3
+# A model is written by the Trainer and copied by the Pusher; a checkpoint holds it with two moments
+# of its optimizer, and the next one is written before the last goes.
+_COPIES_OF_ENCODER = 2 + 2 * 3
 
 # Raw and transformed examples, compressed, beside the shuffle files of Beam.
 _COPIES_OF_DATA = 4

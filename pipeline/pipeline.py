@@ -5,7 +5,6 @@ from __future__ import annotations
 from tfx.components import (
     Evaluator,
     ExampleValidator,
-    Pusher,
     SchemaGen,
     StatisticsGen,
     Trainer,
@@ -15,7 +14,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.dsl.components.common.resolver import Resolver
 from tfx.orchestration import metadata
 from tfx.orchestration.pipeline import Pipeline
-from tfx.proto import pusher_pb2, trainer_pb2, transform_pb2
+from tfx.proto import trainer_pb2, transform_pb2
 from tfx.types import Channel
 from tfx.types.standard_artifacts import HyperParameters, TunerResults
 
@@ -34,6 +33,7 @@ from pipeline.comparison import Comparison
 from pipeline.evaluation import eval_config
 from pipeline.example_gen import ProductExampleGen
 from pipeline.former_search import SEARCH, FormerSearch, effort_of
+from pipeline.pusher import Pusher
 from pipeline.schema_gate import SchemaGate
 from pipeline.tuning import Tuner
 from prodcls_tf.settings import Settings
@@ -179,14 +179,13 @@ def create_pipeline(
     # It takes nothing from the step before, but figures are what a reader looks for first.
     canary.add_upstream_node(comparison)
 
-    # Hands a model that passed all gates, and no other, to the folder that TF Serving watches.
+    # Hands a model that every gate has blessed, and no other, to the folder that servers watch.
     pusher = Pusher(
         model=model,
         model_blessing=comparison.outputs["blessing"],
         infra_blessing=canary.outputs["blessing"],
-        push_destination=pusher_pb2.PushDestination(
-            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=places.serving)
-        ),
+        base=places.serving,
+        keep=settings.push.keep,
     )
 
     training = [] if only_search else [trainer, evaluator, comparison, canary, pusher]

@@ -1,9 +1,7 @@
-"""What is pushed: whether a former push still stands, and what a killed one left."""
+"""Whether a former push still stands."""
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.launching import Step
-from pipeline.versions import GRAPH, newest_version, number, versions
+from pipeline.versions import newest_version, number
+from prodcls_tf.release.order import follows_newest
 
 
 class PushGuard:
@@ -20,7 +19,8 @@ class PushGuard:
 
     TFX takes a former push for done for ever. But its version may have been deleted since, or a
     model of other settings may have been pushed after it: then what serves is not the model of
-    this run, until it is pushed again.
+    this run, until it is pushed again. Where `models.config` says what serves, a further push
+    would not change it, so that a version which is still there is left alone.
 
     Args:
       serving: the folder of versions.
@@ -36,11 +36,13 @@ class PushGuard:
         """Says whether a step must run afresh."""
         if step != "Pusher":
             return False
-        remove_unfinished(self._serving)
-        wait_for_a_free_name(self._serving)
         (model,) = done["Trainer"].outputs["model"]
         pushed = self._last_push(model.id)
-        return pushed is not None and pushed != newest_version(self._serving)
+        if pushed is None:
+            return False
+        if follows_newest(self._serving):
+            return pushed != newest_version(self._serving)
+        return not pushed.is_dir()
 
     def _last_push(self, model_id: int) -> Path | None:
         """Where this model was pushed last, None where it never was."""
@@ -61,16 +63,3 @@ class PushGuard:
             if "pushed_destination" in artifact.custom_properties
         ]
         return max(pushes, key=number, default=None)
-
-
-def remove_unfinished(serving: Path) -> None:
-    """Removes versions without a graph, which the Pusher writes last: it was killed there."""
-    for version in versions(serving):
-        if not (version / GRAPH).exists():
-            shutil.rmtree(version)
-
-
-def wait_for_a_free_name(serving: Path) -> None:
-    """Waits until no version bears this second's name: TFX would take that one for its own."""
-    while (serving / str(int(time.time()))).exists():
-        time.sleep(0.05)

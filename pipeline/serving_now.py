@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from pipeline.versions import GRAPH, number, versions
-from prodcls_tf.errors import ModelError
-from prodcls_tf.manifest import Manifest
+from prodcls_tf.errors import SettingsError
+from prodcls_tf.release.order import read_order
+from prodcls_tf.release.versions import GRAPH, WEIGHTS, complete_versions
 
-# The index has a checksum of each weight.
-_IDENTIFYING = (GRAPH, "variables/variables.index")
+# The index of the weights has a checksum of each.
+_IDENTIFYING = (GRAPH, WEIGHTS)
 
 
 def identity(model: Path) -> str:
@@ -33,9 +33,9 @@ def identity(model: Path) -> str:
 def rival(serving: Path, candidate: Path) -> Path | None:
     """Finds the version that a candidate would take over from.
 
-    It is the newest whole one that is not the candidate itself. Where the candidate serves already
-    that is the version before it, the one that it was compared with when it came: so the same run
-    once more compares the same two models, which makes it no work at all.
+    It is the one that serves; where that is the candidate itself, the version before it, the one
+    that it was compared with when it came: so the same run once more compares the same two
+    models, which makes it no work at all.
 
     Args:
       serving: the folder of versions.
@@ -45,18 +45,17 @@ def rival(serving: Path, candidate: Path) -> Path | None:
       The version's folder, None where there is none.
     """
     itself = identity(candidate)
-    for version in sorted(versions(serving), key=number, reverse=True):
-        if _is_whole(version) and identity(version) != itself:
+    complete = complete_versions(serving)
+    for number in [*_serving(serving, complete), *reversed(complete)]:
+        version = serving / str(number)
+        if identity(version) != itself:
             return version
     return None
 
 
-def _is_whole(version: Path) -> bool:
-    """Says whether a version is one that servers load, rather than half a copy."""
+def _serving(serving: Path, complete: list[int]) -> list[int]:
+    """The versions that `models.config` orders; none of a damaged one."""
     try:
-        manifest = Manifest.read(version)
-    except ModelError:
-        return False
-    if manifest is None:
-        return (version / GRAPH).is_file()
-    return not manifest.incomplete(version)
+        return read_order(serving).wanted(complete)
+    except SettingsError:
+        return []

@@ -43,7 +43,7 @@ class Summary(pydantic.BaseModel):
 
     Attributes:
       model: folder of the pushed version, None where none was pushed.
-      pushed: whether the run's model is one that serves.
+      pushed: whether the run's model is there as a version.
       reason: why it was pushed or not, in words for a person.
       comparison: the model beside the one that served when it was judged; None where there was
         none, or where the model was refused before.

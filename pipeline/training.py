@@ -19,7 +19,7 @@ class Version:
     Attributes:
       folder: where it was put; its name is the version's number.
       there: whether it is still there.
-      serves: whether it is the newest of its name, the one that servers load.
+      serves: whether requests that name no version get it: as a rule the newest of its name.
     """
 
     folder: Path

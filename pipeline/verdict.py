@@ -78,7 +78,7 @@ def _pushes(versions: Sequence[Version]) -> str:
     if not kept:
         return f"it was pushed as version {versions[-1].folder.name}, which was deleted since"
     last = kept[-1]
-    serves = "the newest: it serves" if last.serves else "a newer one serves"
+    serves = "it serves" if last.serves else "another one serves"
     return f"it was pushed as version {last.folder.name}; {serves}"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, NoReturn, Optional
 
 from prodcls_tf.errors import ModelError, SettingsError
+from serving.served import config_file, ordered
 from serving.versions import GRAPH, find_version, version_numbers
 
 Name = Literal["auto", "tfserving", "docker", "embedded"]
@@ -181,7 +182,10 @@ def command(
             "embedded server's. Leave it out, or add --engine embedded."
         )
     told = {name: _absolute(name, value) for name, value in flags.items() if name != "host"}
-    if model is not None:
+    if model is not None and model.version is None and ordered(model.base) is not None:
+        told = {**_ordered(model, told.get("model_name", model.name)), **told}
+        told.pop("model_name", None)
+    elif model is not None:
         told = {"model_name": model.name, **told}
         told["model_base_path"] = str(model.base)
     if engine.name == "docker":
@@ -189,6 +193,23 @@ def command(
     if model is not None and model.version is not None:
         told["model_config_file"] = _policy_file(str(told["model_name"]), model)
     return [engine.program, *_written(told), *extra]
+
+
+def _ordered(model: ServedModel, name: Flag) -> dict[str, Flag]:
+    """Flags with which TensorFlow Serving follows the `models.config` beside a model's folder."""
+    order, file = ordered(model.base), config_file(model.base)
+    if order is None or order.folder != model.base or order.name != name:
+        raise SettingsError(
+            f"TensorFlow Serving must find a model as its models.config says. Received {file} for "
+            f"{name} of {model.base}. Write it anew by `prodcls models promote` or `rollback`, "
+            "leave --model_name out, or add --engine embedded."
+        )
+    return {
+        "model_config_file": str(file),
+        "model_config_file_poll_wait_seconds": 1.0,
+        # Else it refuses labels at the start, when no version is loaded yet.
+        "allow_version_labels_for_unavailable_models": True,
+    }
 
 
 def execute(arguments: Sequence[str]) -> NoReturn:
@@ -253,6 +274,10 @@ def _mounted(told: Mapping[str, Flag], model: Optional[ServedModel]) -> list[str
         paths.append(str(told["model_base_path"]))
     if told.get("model_config_file"):
         paths += _base_paths(Path(str(told["model_config_file"])))
+    if model is not None and "model_base_path" not in told:
+        # A mounted file would stay the one that it was when it is replaced; its folder does not.
+        paths = [path for path in paths if Path(path).parent != model.base.parent]
+        paths.append(str(model.base.parent))
     return paths
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prodcls_tf.errors import ModelError
+from serving.served import CONFIG_FILE, ordered
 
 GRAPH = "saved_model.pb"
 _WEIGHTS = Path("variables/variables.index")
@@ -16,7 +17,8 @@ def find_version(folder: Path | str) -> Path:
     Args:
       folder: a version's folder (`.../prodcls/3`), a model's base folder with whole-number
         versions in it (`.../prodcls`), the folder of all models (`.../serving`), or the output
-        folder of a run. Of several versions the newest is meant, as with TensorFlow Serving.
+        folder of a run. Of several versions the one that serves is meant: the newest, unless
+        `models.config` says otherwise.
 
     Returns:
       The version's folder: it holds `saved_model.pb` and the variables.
@@ -46,7 +48,7 @@ def find_version(folder: Path | str) -> Path:
             f"numbers. Received {folder}, which has neither. If a run made it, its summary.json "
             "says whether a model was pushed."
         )
-    return _complete(base / str(versions[-1]))
+    return _complete(base / str(_serving(base, versions)))
 
 
 def version_numbers(base: Path) -> list[int]:
@@ -75,6 +77,20 @@ def _base(folder: Path) -> Path:
             f"{', '.join(entry.name for entry in bases)}. Name one: {bases[0]}"
         )
     return bases[0] if bases else models
+
+
+def _serving(base: Path, versions: list[int]) -> int:
+    order = ordered(base)
+    if order is None:
+        return versions[-1]
+    wanted = order.policy.wanted(versions)
+    if not wanted:
+        raise ModelError(
+            f"A version that is to serve must be there. Received {base} without version "
+            f"{', '.join(map(str, sorted(order.policy.versions)))}, which {CONFIG_FILE} beside it "
+            "asks for. Choose another one: prodcls models promote NUMBER"
+        )
+    return wanted[0]
 
 
 def _complete(version: Path) -> Path:

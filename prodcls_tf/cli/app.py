@@ -16,6 +16,7 @@ from prodcls_tf.cli.demo import demo
 from prodcls_tf.cli.doctor import doctor
 from prodcls_tf.cli.evaluate import evaluate
 from prodcls_tf.cli.extras import what_is_missing
+from prodcls_tf.cli.models import models
 from prodcls_tf.cli.run import run
 from prodcls_tf.cli.runs import runs
 from prodcls_tf.cli.schema import schema
@@ -40,6 +41,7 @@ for command in (demo, run, tune, watch, classify, ask, evaluate, tensorboard, se
 app.command(cls=ServeCommand)(serve)
 app.add_typer(runs, name="runs")
 app.add_typer(schema, name="schema")
+app.add_typer(models, name="models")
 
 
 def _print_version(wanted: bool) -> None:

@@ -23,6 +23,8 @@ def show_result(summary: Summary, out: Path) -> None:
       summary: of the run.
       out: the run's output folder.
     """
+    from prodcls_tf.release.order import follows_newest
+
     show_intake(out)
     for anomaly in summary.anomalies:
         terminal.note(anomaly.message)
@@ -34,6 +36,8 @@ def show_result(summary: Summary, out: Path) -> None:
         terminal.out().print(
             Text.assemble("  pushed  ", (terminal.nearby(summary.model), "good")), soft_wrap=True
         )
+        if not follows_newest(Path(summary.model).parent):
+            terminal.note(summary.reason)
     else:
         terminal.out().print(Text.assemble(("  ✗ ", "bad"), summary.reason))
     if summary.comparison is not None:

@@ -65,7 +65,7 @@ def serve(
     """Serve a model over gRPC (and REST), until Ctrl-C or SIGTERM.
 
     Flags bear TensorFlow Serving's names and mean the same. A newer version is loaded as soon as
-    it is pushed, and takes over when it is ready.
+    it is pushed, and takes over when it is ready; `prodcls models` says which one serves instead.
 
     Example: prodcls serve --model runs/mine --rest_api_port 8501
     """
@@ -131,6 +131,8 @@ def _serve_embedded(
     told: dict[str, Any] = dict(given)
     if model is not None:
         told = {"model_name": model.name, **told, "model_base_path": str(model.base)}
+        # A version's folder is no order that could change.
+        told.setdefault("model_config_file_poll_wait_seconds", 1.0 if model.version is None else 0)
     server_options = ServerOptions(**told)
     # Before seconds go into loading TensorFlow.
     check_ports(server_options)
@@ -160,11 +162,14 @@ def _serve_embedded(
 
 
 def _server(given: ServerOptions, model: Optional[ServedModel]) -> EmbeddedServer:
+    from serving.served import served_model
     from serving.server.config import ModelConfig, Policy
     from serving.server.server import EmbeddedServer
 
-    if model is None or model.version is None:
+    if model is None:
         return EmbeddedServer(given)
+    if model.version is None:
+        return EmbeddedServer(given, lambda: [served_model(model.base, given.model_name)])
     policy = Policy("specific", versions=frozenset({model.version}))
     pinned = ModelConfig(given.model_name, given.model_base_path, policy)
     return EmbeddedServer(given, lambda: [pinned])

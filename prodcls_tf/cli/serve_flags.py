@@ -62,8 +62,8 @@ Model = Annotated[
     typer.Option(
         "--model",
         metavar="FOLDER",
-        help="A run's output folder or a model's folder: its newest version at any time. Or a "
-        "version's folder: that one alone. Default: runs/demo.",
+        help="A run's output folder or a model's folder: its newest version at any time, or what "
+        "`prodcls models` says. Or a version's folder: that one alone. Default: runs/demo.",
         show_default=False,
     ),
 ]

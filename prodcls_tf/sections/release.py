@@ -30,3 +30,6 @@ class PushSettings(Section):
         "prodcls", pattern=r"^[A-Za-z0-9_.-]+$", description="its name, and its folder's"
     )
     top_k: Count = Field(5, description="categories that an answer holds")
+    keep: Count = Field(
+        5, description="older versions that stay beside those that serve; the others are removed"
+    )

@@ -35,7 +35,8 @@ class EmbeddedServer:
 
     Args:
       options: all flags.
-      models: gives the models to serve, in place of those that the flags name.
+      models: gives the models to serve, in place of those that the flags name; is asked again every
+        `model_config_file_poll_wait_seconds`.
 
     Attributes:
       port: of gRPC, once it has started; None before.
@@ -97,7 +98,7 @@ class EmbeddedServer:
         except Exception:
             self.registry.stop()
             raise
-        if self._options.model_config_file and self._options.model_config_file_poll_wait_seconds:
+        if self._options.model_config_file_poll_wait_seconds:
             self._watcher = ConfigWatcher(
                 self._read_models,
                 self._configure,

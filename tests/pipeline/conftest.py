@@ -19,6 +19,7 @@ import pytest
 from pipeline.runner import run
 from pipeline.summary import Summary
 from prodcls_tf import progress
+from prodcls_tf.release.moves import follow_newest, roll_back
 from prodcls_tf.settings import Settings
 from tests.tiny import tiny_rows, tiny_settings, write_tiny_encoder
 
@@ -156,7 +157,17 @@ def restored(shop: Shop, returned: Run) -> Run:
 
 
 @pytest.fixture(scope="session")
-def killed(shop: Shop, restored: Run) -> list[str]:
+def rolled_back(shop: Shop, restored: Run) -> Run:
+    """The same once more, after somebody rolled back."""
+    base = shop.out / "serving" / "prodcls"
+    roll_back(base)
+    run = run_in(shop)
+    follow_newest(base)
+    return run
+
+
+@pytest.fixture(scope="session")
+def killed(shop: Shop, rolled_back: Run) -> list[str]:
     """Lines of a run on a changed file that was killed in the third epoch."""
     write_products(shop.products, 200)
     settings = shop.out.parent / "long.yaml"

@@ -14,6 +14,8 @@ from pipeline.comparison import Columns, ComparisonDriver, ComparisonExecutor, c
 from pipeline.gates import GateReport
 from pipeline.serving_now import identity, rival
 from prodcls_tf.manifest import write_manifest
+from prodcls_tf.release.moves import promote
+from prodcls_tf.release.order import config_file
 from prodcls_tf.settings import EvaluationSettings
 from tests.serving.tiny_model import save_tiny_model
 
@@ -126,6 +128,18 @@ def test_after_a_rollback_the_older_version_is_the_rival(
     older, newer = _served(poor, tmp_path, 9), _served(good, tmp_path, 10)
     shutil.rmtree(newer)
     assert rival(tmp_path, good) == older
+
+
+def test_version_that_was_ordered_to_serve_is_the_rival(
+    good: Path, poor: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "prodcls"
+    older, newer = _served(poor, base, 9), _served(good, base, 10)
+    promote(base, 9)
+    other = save_tiny_model(tmp_path / "other", ("name",))
+    assert rival(base, other) == older
+    config_file(base).write_text("nonsense {")
+    assert rival(base, other) == newer
 
 
 @pytest.mark.parametrize("lost", ["saved_model.pb", "variables/variables.index"])

@@ -5,7 +5,9 @@ import pytest
 from pipeline.continuing import is_new, with_warm_start
 from pipeline.out_folder import OutFolder
 from pipeline.summary import Summary
+from prodcls_tf.release.moves import roll_back
 from prodcls_tf.settings import Settings
+from tests.prodcls_tf.release.small_model import export
 
 SETTINGS = Settings.load(overrides=["training.epochs=2"])
 
@@ -15,7 +17,7 @@ def out(tmp_path):
     """The folder of a run that ended, and pushed versions 7 and 12."""
     folder = OutFolder(tmp_path)
     for version in ("7", "12"):
-        (folder.serving / "prodcls" / version).mkdir(parents=True)
+        export(folder.serving / "prodcls" / version)
     started = SETTINGS.with_values({"training.warm_start": "/models/7"})
     folder.settings.write_text(started.to_yaml())
     summary = Summary(
@@ -50,6 +52,12 @@ def test_files_that_cannot_be_read_count_as_no_run(out):
 def test_training_on_other_files_goes_on_from_the_version_that_serves(out):
     start = with_warm_start(SETTINGS, "b4", out).training.warm_start
     assert start == str(out / "serving" / "prodcls" / "12")
+
+
+def test_training_goes_on_from_what_was_rolled_back_to(out):
+    roll_back(out / "serving" / "prodcls")
+    start = with_warm_start(SETTINGS, "b4", out).training.warm_start
+    assert start == str(out / "serving" / "prodcls" / "7")
 
 
 def test_same_run_again_goes_on_from_where_it_did(out):

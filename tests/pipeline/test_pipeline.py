@@ -61,6 +61,7 @@ def test_each_setting_reaches_only_the_steps_that_depend_on_it() -> None:
     assert _changed() == []
     assert _changed("training.epochs=9") == ["Trainer"]
     assert _changed("push.top_k=3") == ["Trainer"]
+    assert _changed("push.keep=3") == ["Pusher"]
     assert _changed("evaluation.min_accuracy=0.9") == ["Evaluator"]
     assert _changed("evaluation.max_slice_drop=0.1") == ["Comparison"]
     assert _changed("evaluation.canary_seconds=9") == ["Canary"]

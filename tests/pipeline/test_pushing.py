@@ -1,39 +1,49 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from pipeline.pushing import remove_unfinished, wait_for_a_free_name
-from pipeline.versions import newest_version
+import pytest
+
+from pipeline.versions import newest_version, serving_version
+from prodcls_tf.errors import SettingsError
+from prodcls_tf.release.moves import promote
+from prodcls_tf.release.order import config_file
+from prodcls_tf.release.pushing import push
+from tests.prodcls_tf.release.small_model import export
 
 
-def _version(serving: Path, name: str, *, whole: bool = True) -> Path:
-    folder = serving / name
-    (folder / "variables").mkdir(parents=True)
-    if whole:
-        (folder / "saved_model.pb").touch()
-    return folder
+def _pushed(base: Path, *seconds: float) -> None:
+    model = export(base.parent.parent / "model")
+    for second in seconds:
+        push(model, base, clock=iter([second]).__next__)
 
 
-def test_newest_version_counts_as_number(tmp_path: Path) -> None:
-    _version(tmp_path, "9")
-    newest = _version(tmp_path, "10")
-    _version(tmp_path, "notes")
-    assert newest_version(tmp_path) == newest
+@pytest.fixture
+def serving(tmp_path: Path) -> Path:
+    return tmp_path / "serving" / "prodcls"
 
 
-def test_no_folder_has_no_version(tmp_path: Path) -> None:
-    assert newest_version(tmp_path / "serving") is None
+def test_newest_version_counts_as_number(serving: Path) -> None:
+    _pushed(serving, 9, 10)
+    (serving / "notes").mkdir()
+    (serving / "11").mkdir()
+    assert newest_version(serving) == serving_version(serving) == serving / "10"
 
 
-def test_two_pushes_never_share_a_name(tmp_path: Path) -> None:
-    now = _version(tmp_path, str(int(time.time())))
-    wait_for_a_free_name(tmp_path)
-    assert int(time.time()) > int(now.name)
+def test_no_folder_has_no_version(serving: Path) -> None:
+    assert newest_version(serving) is None
+    assert serving_version(serving) is None
 
 
-def test_version_of_a_killed_push_is_removed(tmp_path: Path) -> None:
-    whole = _version(tmp_path, "1")
-    _version(tmp_path, "2", whole=False)
-    remove_unfinished(tmp_path)
-    assert list(tmp_path.iterdir()) == [whole]
+def test_version_that_was_promoted_serves(serving: Path) -> None:
+    _pushed(serving, 9, 10)
+    promote(serving, 9)
+    assert serving_version(serving) == serving / "9"
+    assert newest_version(serving) == serving / "10"
+
+
+def test_order_that_cannot_be_read_is_told(serving: Path) -> None:
+    _pushed(serving, 9)
+    config_file(serving).write_text("versions: 9")
+    with pytest.raises(SettingsError, match=r"models\.config must hold"):
+        serving_version(serving)

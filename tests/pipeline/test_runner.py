@@ -184,6 +184,12 @@ def test_deleted_version_is_pushed_anew(returned: Run, restored: Run) -> None:
     assert len(restored.versions) == len(returned.versions)
 
 
+def test_run_does_not_undo_a_rollback(restored: Run, rolled_back: Run) -> None:
+    assert rolled_back.ran == []
+    assert rolled_back.versions == restored.versions
+    assert f"prodcls models promote {restored.versions[-1]}" in rolled_back.summary.reason
+
+
 def test_curves_are_those_of_the_model(first: Run, retrained: Run, returned: Run) -> None:
     assert first.curves
     assert not first.curves & retrained.curves

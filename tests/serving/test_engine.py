@@ -161,6 +161,46 @@ def test_docker_sees_every_folder_that_a_configuration_names(tmp_path):
     assert not any(word.startswith("--host") for word in made)
 
 
+def order_beside(base: Path, base_path: Path) -> Path:
+    """The file with which `prodcls models` says what of a model's folder serves."""
+    make_version(base / "7")
+    file = base.parent / "models.config"
+    file.write_text(
+        f'model_config_list {{ config {{ name: "{base.name}" base_path: "{base_path}" '
+        'model_platform: "tensorflow" model_version_policy { specific { versions: 7 } } '
+        'version_labels { key: "stable" value: 7 } } }'
+    )
+    return file
+
+
+def test_order_beside_the_model_is_followed(tmp_path):
+    base = tmp_path / "serving" / "shoes"
+    file = order_beside(base, base)
+    assert command(REAL, {"port": 8500}, model=ServedModel("shoes", base))[1:] == [
+        f"--model_config_file={file}",
+        "--model_config_file_poll_wait_seconds=1",
+        "--allow_version_labels_for_unavailable_models=true",
+        "--port=8500",
+    ]
+    assert f"--model_base_path={base}" in command(REAL, {}, model=ServedModel("shoes", base, 7))
+
+
+def test_docker_sees_the_folder_of_the_order_which_is_replaced(tmp_path):
+    base = tmp_path / "serving" / "shoes"
+    order_beside(base, base)
+    made = command(DOCKER, {}, model=ServedModel("shoes", base))
+    sources = [word for word in made if word.startswith("type=bind")]
+    assert sources == [f"type=bind,source={base.parent},target={base.parent},readonly"]
+
+
+@pytest.mark.parametrize(("name", "moved"), [("shoes", True), ("boots", False)])
+def test_order_that_names_another_folder_or_model_is_refused(tmp_path, name, moved):
+    base = tmp_path / "serving" / "shoes"
+    order_beside(base, Path("/srv/shoes") if moved else base)
+    with pytest.raises(SettingsError, match="Write it anew by `prodcls models promote`"):
+        command(REAL, {"model_name": name}, model=ServedModel("shoes", base))
+
+
 RUN = """
 import sys
 from pathlib import Path

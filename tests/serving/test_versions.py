@@ -75,3 +75,26 @@ def test_incomplete_newest_version_is_named(tmp_path, lost):
     (make_version(tmp_path / "2") / lost).unlink()
     with pytest.raises(ModelError, match=lost):
         find_version(tmp_path)
+
+
+@pytest.mark.parametrize(("wanted", "found"), [(7, "7"), (12, "12")])
+def test_version_that_models_config_names_is_meant(tmp_path, wanted, found):
+    for number in ("7", "12"):
+        make_version(tmp_path / "shoes" / number)
+    put_order(tmp_path, wanted)
+    assert find_version(tmp_path / "shoes").name == found
+
+
+def test_version_that_models_config_names_and_that_is_gone_is_told(tmp_path):
+    make_version(tmp_path / "shoes" / "7")
+    put_order(tmp_path, 9)
+    with pytest.raises(ModelError, match="without version 9"):
+        find_version(tmp_path / "shoes")
+
+
+def put_order(folder, version):
+    (folder / "models.config").write_text(
+        'model_config_list { config { name: "shoes" base_path: "/elsewhere" '
+        'model_platform: "tensorflow" model_version_policy { '
+        f"specific {{ versions: {version} }} }} }} }}"
+    )

@@ -12,6 +12,7 @@ COMMANDS = (
     "tune",
     "runs",
     "schema",
+    "models",
     "classify",
     "evaluate",
     "tensorboard",
