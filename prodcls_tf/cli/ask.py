@@ -71,7 +71,7 @@ def ask(
     top_k: Annotated[
         Optional[int], typer.Option(min=1, help="Categories a row; all the model gives.")
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
+    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "auto",
     in_flight: Annotated[
         int, typer.Option(min=1, max=1_000, help="Requests for a file's rows at once.")
     ] = 8,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Union
 
 from prodcls_tf.data.csv_rows import csv_records
-from prodcls_tf.data.files import kind_of, refusing_unreadable
-from prodcls_tf.data.reading import Row, read_file
+from prodcls_tf.data.files import is_packed, kind_of, refusing_unreadable
+from prodcls_tf.data.reading import Row, csv_style, read_file, wanted_columns
 from prodcls_tf.data.text_lines import text_lines
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
@@ -57,7 +57,8 @@ def whole_rows(path: Path, settings: DataSettings) -> Iterator[WholeRow]:
 def _csv(path: Path, settings: DataSettings, kind: str) -> Iterator[WholeRow]:
     columns: list[str] = []
     places: list[int] = []
-    for line, cells in csv_records(path, settings.text, None, settings.encoding, kind):
+    wanted = wanted_columns(settings, labelled=False)
+    for line, cells in csv_records(path, wanted, csv_style(settings, kind)):
         if columns:
             fields = tuple(cells[place] for place in places)
             yield WholeRow(Row(fields, "", str(path), line), columns, cells)
@@ -126,7 +127,7 @@ def rows_about(path: Path) -> int:
         size = path.stat().st_size
         with path.open("rb") as stream:
             head = stream.read(_SAMPLE)
-    if path.name.lower().endswith(".gz") or not head:
+    if is_packed(path) or not head:
         return 0
     return head.count(b"\n") * size // len(head)
 
