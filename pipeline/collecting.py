@@ -17,7 +17,7 @@ from tfx.types import Artifact
 from tfx.utils import path_utils
 
 import prodcls_tf
-from pipeline.example_gen import INTAKE_REPORT
+from pipeline.example_gen import INTAKE_REPORT, REJECTS
 from pipeline.launching import Step
 from pipeline.summary import SplitFigures, Summary
 from pipeline.trainer_fn import clear_curves
@@ -62,10 +62,13 @@ def collect(steps: Mapping[str, Step], settings: Settings) -> Summary:
     )
 
 
-def intake_report(steps: Mapping[str, Step]) -> str:
-    """Returns the report of intake, as JSON; a cached step's report is that of its first run."""
+def intake_files(steps: Mapping[str, Step]) -> tuple[Path, Path]:
+    """Returns intake's report and its list of rows left out.
+
+    A cached step's are those of its first run.
+    """
     examples = _output(steps, "ProductExampleGen", "examples")
-    return Path(examples.uri, INTAKE_REPORT).read_text(encoding="utf-8")
+    return Path(examples.uri, INTAKE_REPORT), Path(examples.uri, REJECTS)
 
 
 def found(steps: Mapping[str, Step]) -> Search:

@@ -73,6 +73,11 @@ class OutFolder:
         return self.root / "intake.json"
 
     @property
+    def rejects(self) -> Path:
+        """The rows that intake left out."""
+        return self.root / "rejects.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """State of unfinished trainings, one folder for each combination of data and settings."""
         return self.artifacts / "checkpoints"
@@ -152,8 +157,24 @@ def write(path: Path, text: str) -> None:
     Raises:
       OutputError: it cannot be written.
     """
-    try:
+    with _refusing_unwritable(path):
         path.write_text(text, encoding="utf-8")
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies a file of any size to `path`, which is overwritten.
+
+    Raises:
+      OutputError: it cannot be written.
+    """
+    with _refusing_unwritable(path):
+        shutil.copyfile(source, path)
+
+
+@contextlib.contextmanager
+def _refusing_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"The files of a run must be ones that can be written. Received {path}: "

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 import prodcls_tf
 from pipeline.arguments import Encoder, Places, Sources, search_name, weights_settings
-from pipeline.out_folder import OutFolder, check_disk, disk_needed, write
+from pipeline.out_folder import OutFolder, check_disk, copy, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
+from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.reading import fingerprint, read_file
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.wandb_package import check_wandb
@@ -43,7 +44,8 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
       sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
         `test` may be missing).
       out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
-        `settings.yaml`, `intake.json`, `run.log`, and the steps' artifacts and metadata.
+        `settings.yaml`, `intake.json`, `rejects.csv`, `run.log`, and the steps' artifacts and
+        metadata.
 
     Returns:
       What the run came to, as written to `summary.json`.
@@ -58,12 +60,13 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
     with _at_work(settings, sources, out) as folder:
         from pipeline import collecting
 
-        folder.summary.unlink(missing_ok=True)
+        for former in (folder.summary, folder.intake, folder.rejects):
+            former.unlink(missing_ok=True)
         steps = _launch(settings, sources, folder)
         # The training is over and its model is kept: nothing will go on from there.
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
-        write(folder.intake, collecting.intake_report(steps))
+        _show_intake(steps, folder)
         summary = collecting.collect(steps, settings)
         write(folder.summary, summary.model_dump_json(indent=2))
         if settings.tuning.enabled:
@@ -96,7 +99,7 @@ def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path)
         from pipeline import collecting
 
         steps = _launch(settings, sources, folder, only_search=True)
-        write(folder.intake, collecting.intake_report(steps))
+        _show_intake(steps, folder)
         found = collecting.found(steps)
         _keep(found, folder)
     return found
@@ -154,6 +157,15 @@ def _launch(
     return launching.launch(pipeline, folder.run_log, guard)
 
 
+def _show_intake(steps: Mapping[str, Step], folder: OutFolder) -> None:
+    """Leaves what intake found and left out where a person looks for it."""
+    from pipeline import collecting
+
+    report, rejects = collecting.intake_files(steps)
+    copy(report, folder.intake)
+    copy(rejects, folder.rejects)
+
+
 def _keep(found: Search, folder: OutFolder) -> None:
     """Leaves what a search found where a person looks for it."""
     write(folder.search, found.model_dump_json(indent=2))
@@ -164,7 +176,9 @@ def _check_sources(settings: Settings, sources: Mapping[str, Sequence[Path]]) ->
     """Reads one row of each file: a wrong column is told at once, not after all the imports."""
     for files in sources.values():
         for path in files:
-            next(iter(read_file(path, settings.data)), None)
+            # A bad row is no reason to stop here; intake counts them.
+            notes = FileNotes(on_reject=lambda _: None)
+            next(iter(read_file(path, settings.data, notes=notes)), None)
 
 
 def _sources(sources: Mapping[str, Sequence[Path]]) -> Sources:

@@ -219,7 +219,7 @@ def _next(
     if cells is None:
         notes.refuse(_misquoted(source))
         return []
-    notes.mended.append(source.number)
+    notes.mend(source.number)
     return cells
 
 

@@ -10,8 +10,8 @@ The order of the decision:
 4. GB18030, where the bytes are valid in it and seven in ten characters that are not ASCII are among
    the 3,755 frequent ones of GB 2312 (its level 1), full-width forms or punctuation: in Chinese
    texts nearly all are, in the other encodings of Chinese and Japanese, read so, under a half.
-5. Windows-1252 (which has all of Latin-1), where at least half of what is not ASCII are single bytes
-   between plain ones, as accented letters are.
+5. Windows-1252 (which has all of Latin-1), where at least half of what is not ASCII are single
+   bytes between plain ones, as accented letters are.
 6. Otherwise nothing is guessed: Cyrillic or Big5, for instance, have to be named.
 
 Korean in EUC-KR cannot be told from GB18030 so, nor Turkish or Polish from Windows-1252: the report

@@ -11,6 +11,8 @@ from prodcls_tf.errors import InputError
 # Characters of a record that a list of rejected rows shows.
 _EXCERPT = 120
 
+_FIRST = 5
+
 
 class RowError(InputError):
     """One record cannot be read as its file is written; those around it can.
@@ -36,18 +38,26 @@ class FileNotes:
       on_reject: told of each record that is passed over; without it, the first one is an error.
       encoding: in which the file was read, '' where it has none.
       delimiter: what stood between its cells, '' where nothing does.
-      mended: lines of the records whose quotes broke the rules and could be read nevertheless.
+      mended: number of records whose quotes broke the rules and could be read nevertheless.
+      first_mended: lines of the first of them.
     """
 
-    on_reject: Callable[[RowError], None] | None = None
+    on_reject: Callable[[RowError], object] | None = None
     encoding: str = ""
     delimiter: str = ""
-    mended: list[int] = field(default_factory=list)
+    mended: int = 0
+    first_mended: list[int] = field(default_factory=list)
 
     @property
     def tolerant(self) -> bool:
         """Whether a bad record is passed over."""
         return self.on_reject is not None
+
+    def mend(self, line: int) -> None:
+        """Counts a record that could be read nevertheless."""
+        self.mended += 1
+        if len(self.first_mended) < _FIRST:
+            self.first_mended.append(line)
 
     def refuse(self, error: RowError) -> None:
         """Passes over a record.

@@ -150,4 +150,4 @@ def test_excel_line_that_names_the_delimiter_is_no_header(write):
 def test_backslash_before_a_quote_in_quotes_is_no_part_of_the_text(write):
     rows, notes = read(write("a.csv", 'title,category\n"13\\" laptop, red",A\n'))
     assert rows == [('13" laptop, red', "A", 2)]
-    assert notes.mended == [2]
+    assert (notes.mended, notes.first_mended) == (1, [2])
