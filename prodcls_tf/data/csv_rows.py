@@ -309,7 +309,7 @@ def _miscounted(source: _Source, line: int, received: int, delimiter: str) -> Ro
     return RowError(
         source.path,
         line,
-        f"{received} cells instead of {source.width}",
+        f"{received} cell{'' if received == 1 else 's'} instead of {source.width}",
         "".join(source.record),
         f"A row must have as many cells as the header. Expected {source.width} cells, received "
         f"{received}. Put text that holds {name} between double quotes, and check that no cell is "
