@@ -60,7 +60,9 @@ def clean(text: str) -> str:
             break
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    return " ".join(_NEEDLESS.sub("", text).split())
+    if not text.isprintable():
+        text = _NEEDLESS.sub("", text)
+    return " ".join(text.split())
 
 
 def clean_fields(fields: Iterable[str], enabled: bool) -> tuple[str, ...]:

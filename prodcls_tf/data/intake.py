@@ -40,7 +40,7 @@ from prodcls_tf.data.decisions import REASONS, Verdict, decide
 from prodcls_tf.data.files import stamp
 from prodcls_tf.data.first_pass import REPORT_EVERY, FirstPass, changed
 from prodcls_tf.data.notes import FileNotes, RowError, excerpt
-from prodcls_tf.data.preparing import prepare
+from prodcls_tf.data.preparing import as_written
 from prodcls_tf.data.reading import Row, read_file
 from prodcls_tf.data.rejects import LeftOut
 from prodcls_tf.data.report import IntakeReport
@@ -110,7 +110,7 @@ class Intake:
                     shown = excerpt([*row.fields, row.category])
                     tell(LeftOut(row.file, row.line, REASONS[verdict], shown))
                 else:
-                    yield SPLITS[verdict], prepare(row, self._settings).row
+                    yield SPLITS[verdict], as_written(row, self._settings)[0]
                 if not number % REPORT_EVERY:
                     progress.report("splitting products", done=number, total=total)
             self._check(path)

@@ -34,11 +34,11 @@ class Prepared(NamedTuple):
 
 def prepare(row: Row, settings: DataSettings) -> Prepared:
     """Prepares one row as the settings say."""
-    fields = clean_fields(row.fields, settings.clean)
+    ready, gaps = as_written(row, settings)
+    fields = ready.fields
     cleaned = fields != row.fields and any(
         new != " ".join(old.split()) for new, old in zip(fields, row.fields, strict=True)
     )
-    category, gaps = clean_category(row.category, settings.separator)
     folded = fold_row(fields)
     near = settings.near_duplicates
     key = folded if near == "off" else near_key(folded)
@@ -46,10 +46,17 @@ def prepare(row: Row, settings: DataSettings) -> Prepared:
         # No folded text begins so: a group is never taken for a text.
         key = JOINT * (len(fields) + 1) + group
     return Prepared(
-        row=row._replace(fields=fields, category=category),
+        row=ready,
         folded=folded,
         same=word_key(folded) if near == "drop" else folded,
         key=key,
         cleaned=cleaned,
         gaps=gaps,
     )
+
+
+def as_written(row: Row, settings: DataSettings) -> tuple[Row, bool]:
+    """Returns a row as the splits have it, and whether its category path had empty levels."""
+    category, gaps = clean_category(row.category, settings.separator)
+    fields = clean_fields(row.fields, settings.clean)
+    return Row(fields, category, row.file, row.line, row.group), gaps
