@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import tensorflow as tf
-
 from tfx.types.standard_artifacts import Examples
 
 from pipeline import example_gen
