@@ -7,7 +7,7 @@ CODE   := prodcls_tf pipeline serving tests
 WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench ablation bench-search bench-serving soak lock clean
+.PHONY: help setup demo test lint format bench ablation bench-search bench-intake bench-serving soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ ablation: setup ## what each ingredient of the recipe brings; ARGS=FOLDER for an
 
 bench-search: setup ## what a search for settings brings on test rows; ARGS=FOLDER of a data set
 	@$(PYTHON) -m tests.benchmarks.searching $(ARGS)
+
+bench-intake: setup ## time and memory of the first step on up to a million rows; ARGS='10000' for fewer
+	@$(PYTHON) -m tests.benchmarks.intake $(ARGS)
 
 bench-serving: setup ## the server beside calls in a process; asks runs/demo, or ARGS='--model FOLDER'
 	@$(PYTHON) -m tests.benchmarks.serving $(ARGS)

@@ -18,7 +18,7 @@ from tfx.utils import path_utils
 
 import prodcls_tf
 from pipeline.arguments import Sources
-from pipeline.example_gen import INTAKE_REPORT
+from pipeline.example_gen import INTAKE_REPORT, REJECTS
 from pipeline.gates import OWN_GATES, GateReport
 from pipeline.launching import Step
 from pipeline.schema_gate import ANOMALIES
@@ -73,10 +73,13 @@ def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> 
     )
 
 
-def intake_report(steps: Mapping[str, Step]) -> str:
-    """Returns the report of intake, as JSON; a cached step's report is that of its first run."""
+def intake_files(steps: Mapping[str, Step]) -> tuple[Path, Path]:
+    """Returns intake's report and its list of rows left out.
+
+    A cached step's are those of its first run.
+    """
     examples = _output(steps, "ProductExampleGen", "examples")
-    return Path(examples.uri, INTAKE_REPORT).read_text(encoding="utf-8")
+    return Path(examples.uri, INTAKE_REPORT), Path(examples.uri, REJECTS)
 
 
 def anomalies(steps: Mapping[str, Step]) -> AnomalyReport:

@@ -20,12 +20,14 @@ from tfx.types.standard_artifacts import Examples
 
 from prodcls_tf.data.intake import survey
 from prodcls_tf.data.reading import Row
+from prodcls_tf.data.rejects import rejects_file
 from prodcls_tf.data.spans import spans_of
 from prodcls_tf.features import CATEGORY, SLICE, SPLITS
 from prodcls_tf.settings import DataSettings
 
-# What intake found, beside the splits: a cached step still has its report.
+# What intake found and left out, beside the splits: a cached step still has its report.
 INTAKE_REPORT = "intake.json"
+REJECTS = "rejects.csv"
 
 # A shard is what one worker reads at a time; 20,000 titles are about 1 MB compressed.
 ROWS_PER_SHARD = 20_000
@@ -40,7 +42,7 @@ class ProductExampleGenExecutor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Writes the splits and the report of intake.
+        """Writes the splits, the report of intake, and the list of the rows it left out.
 
         Args:
           input_dict: empty.
@@ -55,8 +57,13 @@ class ProductExampleGenExecutor(BaseExecutor):
         (examples,) = output_dict["examples"]
         files = {source: [Path(name) for name in names] for source, names in sources.items()}
         intake = survey(files, settings)
-        sliced = bool(settings.slice_by)
-        write_splits(intake.rows(), settings.fields, Path(examples.uri), sliced=sliced)
+        with rejects_file(Path(examples.uri, REJECTS)) as left_out:
+            write_splits(
+                intake.rows(left_out),
+                settings.fields,
+                Path(examples.uri),
+                sliced=bool(settings.slice_by),
+            )
         report = json.dumps(intake.report.to_dict(), ensure_ascii=False, indent=2)
         Path(examples.uri, INTAKE_REPORT).write_text(report, encoding="utf-8")
 

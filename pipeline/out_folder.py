@@ -77,6 +77,11 @@ class OutFolder:
         return self.root / "intake.json"
 
     @property
+    def rejects(self) -> Path:
+        """The rows that intake left out."""
+        return self.root / "rejects.csv"
+
+    @property
     def schema(self) -> Path:
         """What rows were accepted as, a folder for each accepted state."""
         return self.root / "schema"
@@ -225,8 +230,24 @@ def write(path: Path, text: str) -> None:
     Raises:
       OutputError: it cannot be written.
     """
-    try:
+    with _refusing_unwritable(path):
         path.write_text(text, encoding="utf-8")
+
+
+def copy(source: Path, path: Path) -> None:
+    """Copies a file of any size to `path`, which is overwritten.
+
+    Raises:
+      OutputError: it cannot be written.
+    """
+    with _refusing_unwritable(path):
+        shutil.copyfile(source, path)
+
+
+@contextlib.contextmanager
+def _refusing_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OutputError(
             f"The files of a run must be ones that can be written. Received {path}: "

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 import prodcls_tf
 from pipeline import accepted
 from pipeline.arguments import Encoder, Places, Sources, origin, search_name, weights_settings
-from pipeline.out_folder import OutFolder, check_disk, disk_needed, write
+from pipeline.out_folder import OutFolder, check_disk, copy, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
+from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.reading import fingerprint, read_file
 from prodcls_tf.errors import DataError
 from prodcls_tf.settings import Settings
@@ -48,8 +49,8 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
       sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
         `test` may be missing).
       out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
-        `settings.yaml`, `intake.json`, `anomalies.json`, `schema/`, `run.log`, and the steps'
-        artifacts and metadata.
+        `settings.yaml`, `intake.json`, `rejects.csv`, `anomalies.json`, `schema/`, `run.log`, and
+        the steps' artifacts and metadata.
 
     Returns:
       What the run came to, as written to `summary.json`.
@@ -64,7 +65,8 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
     with _at_work(settings, sources, out) as folder:
         from pipeline import collecting
 
-        folder.summary.unlink(missing_ok=True)
+        for former in (folder.summary, folder.intake, folder.rejects):
+            former.unlink(missing_ok=True)
         found = _sources(sources)
         steps = _launch(settings, found, folder)
         # The training is over and its model is kept: nothing will go on from there.
@@ -182,7 +184,9 @@ def _report(steps: Mapping[str, Step], folder: OutFolder) -> None:
     """Leaves what is known of the rows where a person looks for it."""
     from pipeline import collecting
 
-    write(folder.intake, collecting.intake_report(steps))
+    report, rejects = collecting.intake_files(steps)
+    copy(report, folder.intake)
+    copy(rejects, folder.rejects)
     write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
 
 
@@ -196,7 +200,9 @@ def _check_sources(settings: Settings, sources: Mapping[str, Sequence[Path]]) ->
     """Reads one row of each file: a wrong column is told at once, not after all the imports."""
     for files in sources.values():
         for path in files:
-            next(iter(read_file(path, settings.data)), None)
+            # A bad row is no reason to stop here; intake counts them.
+            notes = FileNotes(on_reject=lambda _: None)
+            next(iter(read_file(path, settings.data, notes=notes)), None)
 
 
 def _sources(sources: Mapping[str, Sequence[Path]]) -> Sources:

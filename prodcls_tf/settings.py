@@ -158,7 +158,8 @@ def _check_value(section: type[Section], key: str, value: Any) -> None:
 
 # Single settings that are text; what is typed for them is not read as YAML.
 _TEXTS = frozenset(
-    {"data.label", "data.separator", "data.encoding", "encoder.name", "training.warm_start"}
+    {"data.label", "data.separator", "data.encoding", "data.delimiter", "data.group"}
+    | {"data.slice_by", "encoder.name", "training.warm_start"}
     | {f"wandb.{name}" for name in ("project", "entity", "group", "name")}
 )
 

@@ -71,7 +71,7 @@ def ask(
     top_k: Annotated[
         Optional[int], typer.Option(min=1, help="Categories a row; all the model gives.")
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
+    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "auto",
     in_flight: Annotated[
         int, typer.Option(min=1, max=1_000, help="Requests for a file's rows at once.")
     ] = 8,
@@ -129,10 +129,12 @@ def ask(
 def _ask_titles(
     client: Client, titles: Sequence[str], text: Optional[Sequence[str]], top_k: Optional[int]
 ) -> None:
+    from prodcls_tf.data.cleaning import clean
+
     with terminal.busy(f"asking {client.target}"):
         question = {field: [""] * len(titles) for field in client.fields()}
         field = _title_field(list(question), text)
-        answers = client.classify({**question, field: list(titles)})
+        answers = client.classify({**question, field: [clean(title) for title in titles]})
     show_answers(titles, [cut(answer.ranked, top_k) for answer in answers])
 
 

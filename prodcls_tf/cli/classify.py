@@ -140,8 +140,11 @@ def asked_columns(
 
 
 def _print_answers(model: LocalModel, titles: Sequence[str], top_k: Optional[int]) -> None:
+    from prodcls_tf.data.cleaning import clean_fields
+
+    enabled = model.settings is None or model.settings.data.clean
     texts = {field: [""] * len(titles) for field in model.fields}
-    texts[model.fields[0]] = list(titles)
+    texts[model.fields[0]] = list(clean_fields(titles, enabled))
     show_answers(titles, [cut(answer, top_k) for answer in model.ask(texts)])
 
 

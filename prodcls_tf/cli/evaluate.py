@@ -20,7 +20,6 @@ from prodcls_tf.errors import InputError, OutputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from prodcls_tf.data.reading import Row
     from prodcls_tf.evaluation.metrics import CategoryMetrics, Metrics
     from prodcls_tf.settings import DataSettings
     from serving.saved_model import LocalModel
@@ -74,6 +73,7 @@ class _Measured:
         from prodcls_tf.cli.classify import chunks
         from prodcls_tf.cli.steps import Steps
         from prodcls_tf.data.category import clean_category
+        from prodcls_tf.data.cleaning import clean_fields
         from prodcls_tf.data.reading import read_rows
         from prodcls_tf.evaluation.metrics import best_three
 
@@ -85,18 +85,18 @@ class _Measured:
         best: list[np.ndarray] = []
         with Steps() as steps, progress.listening(steps):
             for chunk in chunks(read_rows(files, data)):
-                known: list[Row] = []
+                known: list[tuple[str, ...]] = []
                 for row in chunk:
                     category, _ = clean_category(row.category, data.separator)
                     if category in numbers:
-                        known.append(row)
+                        known.append(clean_fields(row.fields, data.clean))
                         labels.append(numbers[category])
                     elif category:
                         self.unknown[category] += 1
                     else:
                         self.unlabelled += 1
                 if known:
-                    best.append(best_three(model.scores([row.fields for row in known])))
+                    best.append(best_three(model.scores(known)))
                 progress.report("measuring", len(labels), detail="rows")
             progress.report("measuring", len(labels), len(labels), terminal.counted(len(labels)))
         if not labels:

@@ -80,6 +80,9 @@ def show_intake(out: Path) -> None:
     terminal.out().print(Text(f"  {sums}"))
     for finding in findings:
         terminal.out().print(Text(f"  {finding}", "note"))
+    if report.rows_read > sum(report.kept.values()):
+        rejects = terminal.nearby(out / "rejects.csv")
+        terminal.out().print(Text(f"  all rows left out: {rejects}", "soft"), soft_wrap=True)
 
 
 def _change(change: float | None) -> Text:

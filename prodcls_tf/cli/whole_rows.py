@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
+from prodcls_tf.data.cleaning import clean_fields
 from prodcls_tf.data.csv_rows import csv_records
-from prodcls_tf.data.files import kind_of, refusing_unreadable
-from prodcls_tf.data.reading import Row, read_file
+from prodcls_tf.data.files import is_packed, kind_of, refusing_unreadable
+from prodcls_tf.data.reading import Row, csv_style, read_file, wanted_columns
 from prodcls_tf.data.text_lines import text_lines
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
@@ -24,7 +25,7 @@ class WholeRow(NamedTuple):
     """One product.
 
     Attributes:
-      row: its text fields and its place, as the library reads them.
+      row: its text fields, cleaned as those that were learned from, and its place.
       columns: the names of all its columns; those that are no text fields may be called anything,
         twice or not at all.
       cells: the values of these columns, as they stand in the file.
@@ -57,9 +58,10 @@ def whole_rows(path: Path, settings: DataSettings) -> Iterator[WholeRow]:
 def _csv(path: Path, settings: DataSettings, kind: str) -> Iterator[WholeRow]:
     columns: list[str] = []
     places: list[int] = []
-    for line, cells in csv_records(path, settings.text, None, settings.encoding, kind):
+    wanted = wanted_columns(settings, labelled=False)
+    for line, cells in csv_records(path, wanted, csv_style(settings, kind)):
         if columns:
-            fields = tuple(cells[place] for place in places)
+            fields = clean_fields([cells[place] for place in places], settings.clean)
             yield WholeRow(Row(fields, "", str(path), line), columns, cells)
         else:
             columns, places = cells, [cells.index(name) for name in settings.text]
@@ -74,7 +76,7 @@ def _in_step(path: Path, settings: DataSettings, records: Iterator[_Record]) -> 
                 f"{row.place}: A file must not change while it is read. Received a row that is "
                 "there no more. Run again when the file is complete."
             )
-        yield WholeRow(row, *record)
+        yield WholeRow(row._replace(fields=clean_fields(row.fields, settings.clean)), *record)
 
 
 def _json(path: Path, settings: DataSettings) -> Iterator[_Record]:
@@ -126,7 +128,7 @@ def rows_about(path: Path) -> int:
         size = path.stat().st_size
         with path.open("rb") as stream:
             head = stream.read(_SAMPLE)
-    if path.name.lower().endswith(".gz") or not head:
+    if is_packed(path) or not head:
         return 0
     return head.count(b"\n") * size // len(head)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prodcls_tf.errors import InputError
@@ -11,24 +11,20 @@ from prodcls_tf.errors import InputError
 _SHOWN = 30
 
 
-def check_columns(
-    present: Sequence[str], wanted: Sequence[str], path: Path, label: str | None
-) -> None:
+def check_columns(present: Sequence[str], wanted: Mapping[str, str], path: Path) -> None:
     """Refuses a file that lacks a wanted column or has it twice.
 
     Columns that nobody asked for may be called anything, twice or not at all.
 
     Args:
       present: the file's columns.
-      wanted: the columns that must be there, each once.
+      wanted: the columns that must be there, each once, with the option that names each one.
       path: the file, for the message.
-      label: the one of `wanted` that is the label column, if any: the remedy names `--label`.
 
     Raises:
       InputError: a column is missing or ambiguous.
     """
-    for column in wanted:
-        option = "--label" if column == label else "--text"
+    for column, option in wanted.items():
         if column not in present:
             raise InputError(
                 f"{path}: The column {column!r} is missing. {_listed(present)} "
@@ -54,5 +50,7 @@ def _suggested(column: str, present: Sequence[str], option: str) -> str:
     folded = {name.casefold(): name for name in reversed(present) if name}
     close = difflib.get_close_matches(column.casefold(), list(folded), n=1)
     if close:
-        return f"Did you mean {folded[close[0]]!r}? Then use: {option} {folded[close[0]]!r}"
+        name = repr(folded[close[0]])
+        gap = "" if option.endswith("=") else " "
+        return f"Did you mean {name}? Then use: {option}{gap}{name}"
     return f"Name the column with {option}."

@@ -4,54 +4,64 @@ A field that does not begin with a quote is taken as it stands, inch marks and a
 begins with one follows RFC 4180. Where it does not (`"13" laptop",Laptops`), the one line is
 read again: a quote ends the field only before a delimiter or the line's end, or else the field's
 quotes are all part of its text; the first of the two that gives the header's number of cells
-holds. A quote that is still open at the end of its line is never guessed at.
+holds, and is counted as mended. A quote that is still open at the end of its line is never guessed
+at: nobody can tell the rows that it swallows from a text of several lines.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from prodcls_tf.data.columns import check_columns
-from prodcls_tf.data.text_lines import MAX_LINE_CHARACTERS, text_lines
+from prodcls_tf.data.detecting import AUTO
+from prodcls_tf.data.notes import FileNotes, RowError
+from prodcls_tf.data.text_lines import (
+    MAX_LINE_CHARACTERS,
+    bad_bytes,
+    bad_row,
+    not_text,
+    text_lines,
+)
 from prodcls_tf.errors import InputError
 
 # A quoted field beyond these bounds is taken for one whose closing quote is missing.
 MAX_QUOTED_LINES = 1_000
 MAX_QUOTED_CHARACTERS = 1_000_000
 
-_DELIMITERS = (",", "\t", ";")
+_DELIMITERS = (",", "\t", ";", "|")
+_NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+_DECLARED = re.compile("sep=(.)")
 
 # What csv.reader says of a quote that is open at the end of the file.
 _AT_END = "unexpected end of data"
 
 
 def csv_rows(
-    path: Path, wanted: Sequence[str], label: str | None, encoding: str, kind: str = "csv"
+    path: Path, wanted: Mapping[str, str], style: CsvStyle, notes: FileNotes | None = None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Reads the wanted columns of a CSV file, row by row.
-
-    The delimiter of a `tsv` is the tab. That of a `csv` is the comma, unless the header shows all
-    wanted columns only when it is cut at tabs, or else at semicolons. Empty lines are skipped.
+    """Reads the wanted columns of a CSV file, row by row; empty lines are skipped.
 
     Args:
       path: the file.
-      wanted: names of the columns to read; the header's names are taken without outer blanks.
-      label: the one of `wanted` that is the label column, if any.
-      encoding: name of a Python codec.
-      kind: `csv` or `tsv`.
+      wanted: names of the columns to read, with the option that names each one; the header's names
+        are taken without outer blanks.
+      style: how the file is written, as far as it is known.
+      notes: told of encoding, delimiter, mended quotes, and of the rows that are passed over.
 
     Yields:
       The physical line at which the row starts, counted from 1, and the wanted cells.
 
     Raises:
-      InputError: the file is empty, not in the encoding, lacks a column, has a row with another
-        number of cells than the header, or a quoted field that is not closed.
+      InputError: the file is empty, lacks a column, or has a quoted field that is not closed; or,
+        where the notes are not tolerant, a byte is not in the encoding, or a row has another number
+        of cells than the header.
     """
     places: list[int] = []
-    for line, cells in csv_records(path, wanted, label, encoding, kind):
+    for line, cells in csv_records(path, wanted, style, notes):
         if places:
             yield line, [cells[place] for place in places]
         else:
@@ -59,17 +69,16 @@ def csv_rows(
 
 
 def csv_records(
-    path: Path, wanted: Sequence[str], label: str | None, encoding: str, kind: str = "csv"
+    path: Path, wanted: Mapping[str, str], style: CsvStyle, notes: FileNotes | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads all columns of a CSV file, the header first; otherwise as `csv_rows`.
 
     Args:
       path: the file.
-      wanted: names of the columns that must be there, each once; the others may be called
-        anything, twice or not at all.
-      label: the one of `wanted` that is the label column, if any.
-      encoding: name of a Python codec.
-      kind: `csv` or `tsv`.
+      wanted: names of the columns that must be there, each once, with the option that names each
+        one; the others may be called anything, twice or not at all.
+      style: how the file is written, as far as it is known.
+      notes: told of what is noticed.
 
     Yields:
       The physical line at which the record starts, counted from 1, and its cells, as many as the
@@ -78,34 +87,59 @@ def csv_records(
     Raises:
       InputError: as `csv_rows`.
     """
-    source = _Source(path, encoding)
-    header_line = source.peek()
-    if header_line is None:
+    notes = notes or FileNotes()
+    source = _Source(path, text_lines(path, style.encoding, notes))
+    header = source.peek()
+    if header is None:
         raise InputError(
             f"{path}: A CSV file must begin with a row of column names. Received an empty file. "
             "Export it again, or leave it out."
         )
-    delimiter = "\t" if kind == "tsv" else _delimiter(header_line, wanted)
-    for line, cells in _records(source, delimiter):
+    if bad_bytes([header]):
+        raise not_text(path, source.waiting, header, notes.encoding)
+    declared = source.declared()
+    delimiter = style.delimiter
+    if delimiter == AUTO:
+        delimiter = declared or _delimiter(header, wanted)
+    notes.delimiter = delimiter
+    for line, cells in _records(source, delimiter, notes):
         if source.width is None:
             cells = [name.strip() for name in cells]
-            check_columns(cells, wanted, path, label)
+            check_columns(cells, wanted, path)
             source.width = len(cells)
+        elif notes.tolerant and bad_bytes(source.record):
+            notes.refuse(bad_row(path, line, source.record, notes.encoding))
+            continue
         elif len(cells) != source.width:
-            raise _miscounted(path, line, source.width, len(cells), delimiter)
+            notes.refuse(_miscounted(source, line, len(cells), delimiter))
+            continue
         yield line, cells
+
+
+class CsvStyle(NamedTuple):
+    """How a CSV file is written.
+
+    Attributes:
+      encoding: name of a Python codec, or `auto`.
+      delimiter: what stands between two cells. With `auto` it is what an Excel line `sep=;` before
+        the header says, or else the first of comma, tab, semicolon and bar at which the header can
+        be cut so that it shows all wanted columns.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = AUTO
 
 
 class _Source:
     """Lines for csv.reader, which remembers those of the record that is being read."""
 
-    def __init__(self, path: Path, encoding: str):
+    def __init__(self, path: Path, lines: Iterator[str]):
         self.path = path
         self.number = 0
         self.width: int | None = None
         self.record: list[str] = []
         self._characters = 0
-        self._lines = text_lines(path, encoding)
+        self._lines = lines
         self._peeked: list[str] = []
 
     def peek(self) -> str | None:
@@ -116,6 +150,20 @@ class _Source:
                 self._peeked.reverse()
                 return line
         return None
+
+    @property
+    def waiting(self) -> int:
+        """The number of the line that `peek` returned."""
+        return self.number + len(self._peeked)
+
+    def declared(self) -> str:
+        """Uses up an Excel line such as `sep=;` and returns the delimiter in it, '' without one."""
+        match = _DECLARED.fullmatch(self._peeked[0].strip("\r\n")) if self._peeked else None
+        if match is None:
+            return ""
+        self.number += len(self._peeked)
+        self._peeked.clear()
+        return match[1]
 
     def start(self) -> None:
         """Begins a new record."""
@@ -139,7 +187,7 @@ class _UnclosedError(Exception):
     """A quoted field went beyond the bounds."""
 
 
-def _records(source: _Source, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(source: _Source, delimiter: str, notes: FileNotes) -> Iterator[tuple[int, list[str]]]:
     """All records with the line they start at; the empty ones of blank lines left out."""
     if csv.field_size_limit() < MAX_LINE_CHARACTERS:
         csv.field_size_limit(MAX_LINE_CHARACTERS)
@@ -148,22 +196,34 @@ def _records(source: _Source, delimiter: str) -> Iterator[tuple[int, list[str]]]
         source.start()
         first = source.number + 1
         try:
-            cells: list[str] | None = next(reader)
+            cells = _next(reader, source, delimiter, notes)
         except StopIteration:
             return
         except _UnclosedError:
-            cells = None
-        except csv.Error as error:
-            at_end = str(error) == _AT_END
-            cells = None if at_end else _mended(source.record, delimiter, source.width)
-        if cells is None:
-            raise _unclosed(source.path, first, source.record, delimiter)
+            raise _unclosed(source.path, first, source.record, delimiter) from None
         # A line of nothing but blanks is a row only where a row has one cell.
         if cells and (len(cells) > 1 or source.width == 1 or cells[0].strip()):
             yield first, cells
 
 
-def _delimiter(header: str, wanted: Sequence[str]) -> str:
+def _next(
+    reader: Iterator[list[str]], source: _Source, delimiter: str, notes: FileNotes
+) -> list[str]:
+    """The cells of the next record, none where the record is passed over."""
+    try:
+        return next(reader)
+    except csv.Error as error:
+        if str(error) == _AT_END or len(source.record) != 1 or source.width is None:
+            raise _UnclosedError from None
+    cells = _mended(source.record[0], delimiter, source.width)
+    if cells is None:
+        notes.refuse(_misquoted(source))
+        return []
+    notes.mend(source.number)
+    return cells
+
+
+def _delimiter(header: str, wanted: Mapping[str, str]) -> str:
     for delimiter in _DELIMITERS:
         names = {name.strip() for name in next(csv.reader([header], delimiter=delimiter))}
         if names.issuperset(wanted):
@@ -172,11 +232,13 @@ def _delimiter(header: str, wanted: Sequence[str]) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _mended(record: Sequence[str], delimiter: str, width: int | None) -> list[str] | None:
-    """Reads a single line whose quotes break RFC 4180, None where no reading fits."""
-    if len(record) != 1 or width is None:
-        return None
-    line = record[0].rstrip("\r\n")
+def _mended(line: str, delimiter: str, width: int) -> list[str] | None:
+    """Reads a single line whose quotes break RFC 4180, None where no reading fits.
+
+    Raises:
+      _UnclosedError: a quote may be open at the line's end.
+    """
+    line = line.rstrip("\r\n")
     end = rf"[ ]*(?={re.escape(delimiter)}|$)"
     proper = re.compile(rf'"((?:[^"]|"")*)"{end}')
     wrapped = re.compile(rf'"(.*?)"{end}')
@@ -186,7 +248,7 @@ def _mended(record: Sequence[str], delimiter: str, width: int | None) -> list[st
         while position <= len(line):
             match = proper.match(line, position) or (loose and loose.match(line, position))
             if match:
-                cells.append(match[1].replace('""', '"'))
+                cells.append(match[1].replace('""', '"').replace('\\"', '"'))
                 position = match.end() + 1
             else:
                 stop = line.find(delimiter, position)
@@ -194,7 +256,7 @@ def _mended(record: Sequence[str], delimiter: str, width: int | None) -> list[st
                 cells.append(line[position:stop])
                 position = stop + 1
                 if cells[-1].startswith('"') and cells[-1].count('"') % 2:
-                    return None
+                    raise _UnclosedError
         if len(cells) == width:
             return cells
     return None
@@ -230,10 +292,26 @@ def _unclosed(path: Path, first: int, record: Sequence[str], delimiter: str) -> 
     )
 
 
-def _miscounted(path: Path, line: int, width: int, received: int, delimiter: str) -> InputError:
-    name = {",": "commas", "\t": "tabs", ";": "semicolons"}[delimiter]
-    return InputError(
-        f"{path}:{line}: A row must have as many cells as the header. Expected {width} cells, "
-        f"received {received}. Put text that holds {name} between double quotes, and check that "
-        "no cell is left out."
+def _misquoted(source: _Source) -> RowError:
+    return RowError(
+        source.path,
+        source.number,
+        "quotes that do not fit",
+        source.record[0],
+        "A field that begins with a double quote must end with one, before a delimiter or the end "
+        f"of the line. Received a line whose quotes leave no {source.width} cells. Write quotes "
+        'inside a quoted field twice ("13"" laptop"), or take the quotes around the field away.',
+    )
+
+
+def _miscounted(source: _Source, line: int, received: int, delimiter: str) -> RowError:
+    name = _NAMES.get(delimiter, repr(delimiter))
+    return RowError(
+        source.path,
+        line,
+        f"{received} cell{'' if received == 1 else 's'} instead of {source.width}",
+        "".join(source.record),
+        f"A row must have as many cells as the header. Expected {source.width} cells, received "
+        f"{received}. Put text that holds {name} between double quotes, and check that no cell is "
+        "left out.",
     )

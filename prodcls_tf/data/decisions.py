@@ -1,8 +1,8 @@
 """Decides for every row at once which split it goes to, or why it is left out.
 
-The first pass writes each row into a `Ledger`: a 16-byte digest of its text and small numbers, 30
-bytes a row. `decide` sorts the digests to find equal texts, for which it needs about 110 bytes a
-row more while it works, and leaves one byte a row.
+The first pass writes each row into a `Ledger`: a 16-byte digest of its text, its place between 0
+and 1 and small numbers, 38 bytes a row. `decide` sorts the digests to find equal texts, for which
+it needs about 110 bytes a row more while it works, and leaves one byte a row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prodcls_tf.data.splitting import digest_of
-from prodcls_tf.features import SPLITS
+from prodcls_tf.settings import DataSettings
 
 if TYPE_CHECKING:
     import numpy
@@ -36,6 +36,17 @@ class Verdict(enum.IntEnum):
     UNKNOWN_CATEGORY = 8
 
 
+# Why a row is left out, in a few words.
+REASONS = {
+    Verdict.EMPTY_TEXT: "no text",
+    Verdict.EMPTY_LABEL: "no category",
+    Verdict.DUPLICATE: "same text and category as another row",
+    Verdict.CONFLICT: "same text under several categories",
+    Verdict.CROSS_SPLIT: "same text in a split that is held out more",
+    Verdict.UNKNOWN_CATEGORY: "category without a row in train",
+}
+
+
 @dataclass
 class Ledger:
     """What is remembered of every row between the two passes.
@@ -43,6 +54,7 @@ class Ledger:
     Attributes:
       high: first half of the digest of the folded text.
       low: second half of it.
+      position: where the row lies between 0 and 1, in 64 bits: its split goes by that.
       category: number of the category, in the order in which they first appeared.
       source: the split the row's file was given for, as in `features.SPLITS`.
       line: the row's line in its file.
@@ -51,16 +63,30 @@ class Ledger:
 
     high: array[int] = field(default_factory=lambda: array("Q"))
     low: array[int] = field(default_factory=lambda: array("Q"))
+    position: array[int] = field(default_factory=lambda: array("Q"))
     category: array[int] = field(default_factory=lambda: array("i"))
     source: array[int] = field(default_factory=lambda: array("B"))
     line: array[int] = field(default_factory=lambda: array("Q"))
     verdict: array[int] = field(default_factory=lambda: array("B"))
 
-    def add(self, folded: str, category: int, source: int, line: int, verdict: Verdict) -> None:
-        """Writes down one row."""
-        digest = digest_of(folded)
+    def add(
+        self, text: str, key: str, category: int, source: int, line: int, verdict: Verdict
+    ) -> None:
+        """Writes down one row.
+
+        Args:
+          text: what makes it the same text as another.
+          key: what makes it go to the same split as another.
+          category: number of its category.
+          source: the split that its file was given for.
+          line: its line.
+          verdict: as far as it is known.
+        """
+        digest = digest_of(text)
+        place = digest if key == text else digest_of(key)
         self.high.append(int.from_bytes(digest[:8], "big"))
         self.low.append(int.from_bytes(digest[8:], "big"))
+        self.position.append(int.from_bytes(place[:8], "big"))
         self.category.append(category)
         self.source.append(source)
         self.line.append(line)
@@ -79,7 +105,8 @@ class Decisions:
       verdict: uint8 [rows], a `Verdict` each.
       moved: numbers of the rows that went to train because their category had none there.
       single: numbers of the rows that are the only one of their category.
-      rivals: for each row with the verdict CONFLICT, in the order of the rows, the row kept.
+      rivals: for each row with the verdict CONFLICT, in the order of the rows, the row kept; empty
+        where none is kept.
     """
 
     verdict: Array
@@ -88,16 +115,14 @@ class Decisions:
     rivals: Array
 
 
-def decide(
-    ledger: Ledger, given: Collection[str], val_share: float, test_share: float
-) -> Decisions:
+def decide(ledger: Ledger, given: Collection[str], settings: DataSettings) -> Decisions:
     """Applies the rules of `intake` to all rows.
 
     Args:
       ledger: the rows as the first pass saw them.
       given: the splits that have files of their own; the others are taken from train.
-      val_share: share of texts that val takes from train, where it is not given.
-      test_share: the same of test.
+      settings: the shares that val and test take from train, where they are not given, and what
+        becomes of conflicts.
 
     Returns:
       The decisions.
@@ -115,8 +140,9 @@ def decide(
         crossing = source[rows] < most
         verdict[rows[crossing]] = Verdict.CROSS_SPLIT
         rows, group = rows[~crossing], group[~crossing]
-    kept, rivals = _majority(rows, group, category, verdict)
-    _by_hash(kept, source, high, verdict, given, val_share, test_share)
+    drop = settings.conflicts == "drop"
+    kept, rivals = _one_each(rows, group, category, verdict, drop)
+    _by_hash(kept, ledger, verdict, given, settings)
     moved = _rescued(kept, source, category, verdict)
     counts = np.bincount(category[kept], minlength=1)
     single = kept[counts[category[kept]] == 1]
@@ -149,11 +175,21 @@ def _starts(group: Array) -> Array:
     return np.flatnonzero(np.diff(group, prepend=-1))
 
 
-def _majority(rows: Array, group: Array, category: Array, verdict: Array) -> tuple[Array, Array]:
+def _one_each(
+    rows: Array, group: Array, category: Array, verdict: Array, drop: bool
+) -> tuple[Array, Array]:
     """Keeps one row of every text: the first with the category most of its rows have.
 
+    Args:
+      rows: undecided rows, sorted by text and then by place.
+      group: the number of each one's text.
+      category: of all rows.
+      verdict: of all rows; those that are left out here get theirs.
+      drop: whether none is kept of a text with several categories.
+
     Returns:
-      The rows kept, and for every conflicting row, in the order of the rows, the one kept.
+      The rows kept, and for every conflicting row, in the order of the rows, the one kept; nothing
+      for those that are dropped.
     """
     import numpy as np
 
@@ -172,28 +208,41 @@ def _majority(rows: Array, group: Array, category: Array, verdict: Array) -> tup
     verdict[rows] = np.where(category[rows] == category[rival], Verdict.DUPLICATE, Verdict.CONFLICT)
     verdict[kept] = Verdict.TRAIN
     conflicting = verdict[rows] == Verdict.CONFLICT
+    if drop:
+        disputed = np.isin(rival, rival[conflicting])
+        verdict[rows[disputed]] = Verdict.CONFLICT
+        return kept[verdict[kept] == Verdict.TRAIN], rival[:0]
     in_order = np.argsort(rows[conflicting])
     return kept, rival[conflicting][in_order]
 
 
 def _by_hash(
-    kept: Array,
-    source: Array,
-    high: Array,
-    verdict: Array,
-    given: Collection[str],
-    val_share: float,
-    test_share: float,
+    kept: Array, ledger: Ledger, verdict: Array, given: Collection[str], settings: DataSettings
 ) -> None:
     """Writes the split of every kept row: its own, or by `splitting.split_of`'s rule."""
-    verdict[kept] = source[kept]
-    position = high[kept].astype(float) / 2.0**64
-    free = source[kept] == Verdict.TRAIN
+    source = _view(ledger.source, "uint8")[kept]
+    verdict[kept] = source
+    position = _view(ledger.position, "uint64")[kept].astype(float) / 2.0**64
+    free = source == Verdict.TRAIN
     if "test" not in given:
-        verdict[kept[free & (position < test_share)]] = Verdict.TEST
+        verdict[kept[free & (position < settings.test_share)]] = Verdict.TEST
     if "val" not in given:
-        inside = (position >= test_share) & (position < test_share + val_share)
+        held_out = settings.test_share + settings.val_share
+        inside = (position >= settings.test_share) & (position < held_out)
         verdict[kept[free & inside]] = Verdict.VAL
+
+
+def alike(ledger: Ledger, verdict: Array) -> Array:
+    """Returns the kept rows that share their position with another one, in the order of rows."""
+    import numpy as np
+
+    rows = np.flatnonzero(verdict <= Verdict.TEST)
+    position = _view(ledger.position, "uint64")[rows]
+    rows = rows[np.argsort(position, kind="stable")]
+    position.sort()
+    same = np.zeros(len(rows) + 1, dtype=bool)
+    same[1:-1] = position[1:] == position[:-1]
+    return np.sort(rows[same[1:] | same[:-1]])
 
 
 def _rescued(kept: Array, source: Array, category: Array, verdict: Array) -> Array:
@@ -212,8 +261,3 @@ def _rescued(kept: Array, source: Array, category: Array, verdict: Array) -> Arr
     learned[category[moved]] = True
     verdict[kept[~learned[category[kept]]]] = Verdict.UNKNOWN_CATEGORY
     return np.sort(moved)
-
-
-def split_name(verdict: int) -> str:
-    """Returns the split that a verdict stands for, '' where the row is left out."""
-    return SPLITS[verdict] if verdict <= Verdict.TEST else ""

@@ -22,15 +22,23 @@ _KINDS = {
     ".parquet": "parquet",
 }
 
-SUPPORTED = ".csv, .tsv, .jsonl, .ndjson, .json (one object a line), all also with .gz; .parquet"
+_PACKED = (".gz", ".zst")
+
+SUPPORTED = (
+    ".csv, .tsv, .jsonl, .ndjson, .json (one object a line), all also with .gz or .zst; .parquet"
+)
 
 
 def kind_of(path: Path) -> str | None:
     """Returns `csv`, `tsv`, `json` or `parquet` by a file's ending, None for any other."""
-    name = path.name.lower()
-    zipped = name.endswith(".gz")
-    kind = _KINDS.get(Path(name[:-3] if zipped else name).suffix)
-    return None if zipped and kind == "parquet" else kind
+    name = Path(path.name.lower())
+    kind = _KINDS.get(Path(name.stem).suffix if is_packed(path) else name.suffix)
+    return None if is_packed(path) and kind == "parquet" else kind
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is compressed, by its ending."""
+    return path.name.lower().endswith(_PACKED)
 
 
 def find_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -96,11 +104,16 @@ def stamp(path: Path) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file for reading bytes, unzipped where its name ends in `.gz`."""
+    """Opens a file for reading bytes, unpacked where its name ends in `.gz` or `.zst`."""
     with refusing_unreadable(path):
         if path.name.lower().endswith(".gz"):
             with gzip.open(path, "rb") as unzipped:
                 yield cast(BinaryIO, unzipped)
+        elif path.name.lower().endswith(".zst"):
+            import pyarrow
+
+            with path.open("rb") as packed:
+                yield cast(BinaryIO, pyarrow.CompressedInputStream(packed, "zstd"))
         else:
             with path.open("rb") as stream:
                 yield stream
@@ -117,6 +130,12 @@ def refusing_unreadable(path: Path) -> Iterator[None]:
             "Copy the file again, or rename it if it is not compressed."
         ) from None
     except OSError as error:
+        if error.errno is None and is_packed(path):
+            # pyarrow's word for a file that Zstandard cannot read.
+            raise InputError(
+                f"{path}: A file that ends in .zst must be whole Zstandard data. Received: "
+                f"{error}. Copy the file again, or rename it if it is not compressed."
+            ) from None
         raise InputError(
             f"{path}: A product file must be readable. Received: {error.strerror or error}. "
             "Check the path and its permissions."

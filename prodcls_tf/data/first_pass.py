@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prodcls_tf import progress
-from prodcls_tf.data.category import clean_category
-from prodcls_tf.data.decisions import Decisions, Ledger, Verdict
+from prodcls_tf.data.decisions import Decisions, Ledger, Verdict, alike
 from prodcls_tf.data.files import stamp
-from prodcls_tf.data.folding import fold_row, is_blank
+from prodcls_tf.data.folding import is_blank
+from prodcls_tf.data.notes import FileNotes, RowError
+from prodcls_tf.data.preparing import prepare
 from prodcls_tf.data.reading import Row, no_rows, read_file
-from prodcls_tf.data.report import EXAMPLES, Finding, IntakeReport
+from prodcls_tf.data.report import EXAMPLES, FileReport, Finding, IntakeReport
 from prodcls_tf.errors import InputError
 from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
@@ -35,6 +36,7 @@ class FirstPass:
       numbers: the number of each category, in the order in which they first appeared.
       stamps: size and time of change of each file when it was read.
       order: the files in the order in which they were read.
+      rejects: the first rows that could not be read.
     """
 
     def __init__(self, settings: DataSettings):
@@ -44,7 +46,10 @@ class FirstPass:
         self.stamps: dict[Path, tuple[int, int]] = {}
         self.order: list[Path] = []
         self._ends: list[int] = []
-        self._gaps = Finding()
+        self.rejects: list[RowError] = []
+        self._files: list[FileReport] = []
+        self._rejected, self._mended = Finding(), Finding()
+        self._cleaned, self._gaps = Finding(), Finding()
         self._settings = settings
 
     def read(self, files: list[Path], source: int) -> None:
@@ -53,36 +58,62 @@ class FirstPass:
         Raises:
           InputError: a file cannot be read as it is, or none of them has a row.
         """
-        before = len(self.ledger)
+        before = self._rows_read
         for path in files:
             now = stamp(path)
             if self.stamps.setdefault(path, now) != now:
                 raise changed(path)
-            for row in read_file(path, self._settings):
-                self._add(row, source)
-                if not len(self.ledger) % REPORT_EVERY:
-                    progress.report("reading products", done=len(self.ledger))
-            self.order.append(path)
-            self._ends.append(len(self.ledger))
-        if len(self.ledger) == before:
+            self._read(path, source)
+        if self._rows_read == before:
             raise no_rows(files)
 
+    @property
+    def _rows_read(self) -> int:
+        return len(self.ledger) + self._rejected.rows
+
+    def _read(self, path: Path, source: int) -> None:
+        rows, rejected = len(self.ledger), self._rejected.rows
+        notes = FileNotes(on_reject=self._reject)
+        for row in read_file(path, self._settings, notes=notes):
+            self._add(row, source)
+            if not len(self.ledger) % REPORT_EVERY:
+                progress.report("reading products", done=len(self.ledger))
+        self.order.append(path)
+        self._ends.append(len(self.ledger))
+        rejected = self._rejected.rows - rejected
+        self._files.append(
+            FileReport(
+                file=str(path),
+                rows=len(self.ledger) - rows + rejected,
+                rejected=rejected,
+                encoding=notes.encoding,
+                delimiter=notes.delimiter,
+            )
+        )
+        self._mended.rows += notes.mended
+        room = EXAMPLES - len(self._mended.examples)
+        self._mended.examples += [f"{path}:{line}" for line in notes.first_mended[:room]]
+
+    def _reject(self, error: RowError) -> None:
+        _count(self._rejected, f"{error.path}:{error.line} {error.reason}")
+        if len(self.rejects) < EXAMPLES:
+            self.rejects.append(error)
+
     def _add(self, row: Row, source: int) -> None:
-        folded = fold_row(row.fields)
-        category, gaps = clean_category(row.category, self._settings.separator)
+        prepared = prepare(row, self._settings)
+        if prepared.cleaned:
+            _count(self._cleaned, row.place)
         verdict = Verdict.TRAIN
-        if is_blank(folded):
+        if is_blank(prepared.folded):
             verdict = Verdict.EMPTY_TEXT
-        elif not category:
+        elif not prepared.row.category:
             verdict = Verdict.EMPTY_LABEL
-        elif gaps:
-            self._gaps.rows += 1
-            if len(self._gaps.examples) < EXAMPLES:
-                self._gaps.examples.append(f"{row.place} {row.category.strip()!r}")
+        elif prepared.gaps:
+            _count(self._gaps, f"{row.place} {row.category.strip()!r}")
         number = -1
         if verdict is Verdict.TRAIN:
-            number = self.numbers.setdefault(category, len(self.numbers))
-        self.ledger.add(folded, number, source, row.line, verdict)
+            number = self.numbers.setdefault(prepared.row.category, len(self.numbers))
+        self.ledger.add(prepared.same, prepared.key, number, source, row.line, verdict)
 
     def report(self, decisions: Decisions) -> IntakeReport:
         """Counts the decisions and names examples."""
@@ -95,8 +126,10 @@ class FirstPass:
             return repr(names[self.ledger.category[row]])
 
         def conflict(row: int) -> str:
-            rival = int(next(rivals))
-            return f"{category(row)}, kept {self._place(rival)} {category(rival)}"
+            rival = next(rivals, None)
+            if rival is None:
+                return category(row)
+            return f"{category(row)}, kept {self._place(int(rival))} {category(int(rival))}"
 
         def left_out(verdict: Verdict, remark: Callable[[int], str] | None = None) -> Finding:
             return self._finding(np.flatnonzero(decisions.verdict == verdict), remark)
@@ -105,21 +138,32 @@ class FirstPass:
         moved = np.setdiff1d(decisions.moved, decisions.single)
         counts = np.bincount(decisions.verdict, minlength=len(Verdict))
         return IntakeReport(
-            rows_read=len(self.ledger),
+            rows_read=self._rows_read,
             kept={split: int(counts[number]) for number, split in enumerate(SPLITS)},
             categories=len(self.learned(decisions)),
+            files=self._files,
+            rejected=self._rejected,
             empty_text=left_out(Verdict.EMPTY_TEXT),
             empty_label=left_out(Verdict.EMPTY_LABEL),
             duplicates=left_out(Verdict.DUPLICATE),
             conflicts=left_out(Verdict.CONFLICT, conflict),
             cross_split=left_out(Verdict.CROSS_SPLIT),
             unknown_category=left_out(Verdict.UNKNOWN_CATEGORY, category),
+            mended=self._mended,
+            cleaned=self._cleaned,
+            near_duplicates=self._near(decisions),
             empty_levels=self._gaps,
             single_row=self._finding(
                 decisions.single[decisions.verdict[decisions.single] == Verdict.TRAIN], category
             ),
             moved_to_train=self._finding(moved, category),
         )
+
+    def _near(self, decisions: Decisions) -> Finding:
+        """Near duplicates, as far as they count: a group column says in their place what does."""
+        if self._settings.group or self._settings.near_duplicates == "off":
+            return Finding()
+        return self._finding(alike(self.ledger, decisions.verdict), None)
 
     def learned(self, decisions: Decisions) -> list[str]:
         """The categories that train has, sorted."""
@@ -138,6 +182,12 @@ class FirstPass:
 
     def _place(self, row: int) -> str:
         return f"{self.order[bisect.bisect_right(self._ends, row)]}:{self.ledger.line[row]}"
+
+
+def _count(finding: Finding, example: str) -> None:
+    finding.rows += 1
+    if len(finding.examples) < EXAMPLES:
+        finding.examples.append(example)
 
 
 def changed(path: Path) -> InputError:

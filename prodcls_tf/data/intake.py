@@ -2,35 +2,47 @@
 
 The rules, in this order:
 
-1. No visible text in any field, or no label: left out.
-2. Ready splits: a text that several splits have stays in the most held-out one (test before val
+1. A row that cannot be read as its file is written is rejected. More than `data.max_rejects` of
+   them stop the run.
+2. No visible text in any field after the cleaning (`cleaning`), or no label: left out.
+3. Ready splits: a text that several splits have stays in the most held-out one (test before val
    before train).
-3. The same text (as `folding` sees it) several times: the category that most of its rows have is
-   kept, at a tie the one seen first, and of that category the first row. The others are left out,
-   as duplicates or as conflicts.
-4. Rows of `all` or `train` go to val and test by `splitting.split_of`, as far as those have no
-   files of their own.
-5. A category none of whose rows would then be in train gives train those rows that came from
+4. The same text (as `folding` sees it; with `data.near_duplicates: drop`, the same words) several
+   times: the category that most of its rows have is kept, at a tie the one seen first, and of that
+   category the first row. The others are left out, as duplicates or as conflicts. With
+   `data.conflicts: drop` nothing is kept of a text that has several categories.
+5. Rows of `all` or `train` go to val and test by the hash of their key, as far as those have no
+   files of their own (`splitting`). The key is the value of the column `data.group` where the row
+   has one; else what near duplicates share (`near`), or the folded text where those are off.
+6. A category none of whose rows would then be in train gives train those rows that came from
    `all` or `train`. Such a category is not measured.
-6. A row of ready val or test files whose category train does not have is left out.
+7. A row of ready val or test files whose category train does not have is left out.
 
-So an added row moves no other row, with these exceptions: the rows of a category that rule 5 kept
+So no text is in two splits (rule 4 keeps one row of it), and no group or set of near duplicates of
+rows that are split here, unless rule 6 takes a category's rows out of it. Where both could be
+asked for, the group wins: near duplicates in two groups may part.
+
+An added row moves no other row, with these exceptions: the rows of a category that rule 6 kept
 in train go where their hash says once one more row of it lands in train (out of train, never into
-it); and a row that repeats a text changes that text's rows by rules 2 and 3. A row goes from test
-to train in one case alone: rules 2 or 3 took from its category the only text it had in train.
+it); and a row that repeats a text changes that text's rows by rules 3 and 4. A row goes from test
+to train in two cases alone: rules 3 or 4 took from its category the only text it had in train, or
+rule 4 now keeps another row of its text, which is of another group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prodcls_tf import progress
-from prodcls_tf.data.category import clean_category
-from prodcls_tf.data.decisions import decide, split_name
+from prodcls_tf.data.decisions import REASONS, Verdict, decide
 from prodcls_tf.data.files import stamp
 from prodcls_tf.data.first_pass import REPORT_EVERY, FirstPass, changed
+from prodcls_tf.data.notes import FileNotes, RowError, excerpt
+from prodcls_tf.data.preparing import as_written
 from prodcls_tf.data.reading import Row, read_file
+from prodcls_tf.data.rejects import LeftOut
 from prodcls_tf.data.report import IntakeReport
 from prodcls_tf.errors import InputError
 from prodcls_tf.features import SPLITS
@@ -66,28 +78,39 @@ class Intake:
         self._order = list(order)
         self._verdicts = verdicts
 
-    def rows(self) -> Iterator[tuple[str, Row]]:
+    def rows(
+        self, left_out: Callable[[LeftOut], object] | None = None
+    ) -> Iterator[tuple[str, Row]]:
         """Reads the files once more and yields the rows kept, in the order of the files.
 
+        Args:
+          left_out: is told of every other row, in the same order.
+
         Yields:
-          The split, and the row with its category made comparable.
+          The split, and the row with its texts cleaned and its category made comparable.
 
         Raises:
           InputError: a file has changed since the survey.
         """
         for path in self._order:
             self._check(path)
+        tell = left_out or (lambda _: None)
         number, total = 0, len(self._verdicts)
         for path in self._order:
             self._check(path)
-            for row in read_file(path, self._settings):
+            notes = FileNotes(
+                on_reject=lambda e: tell(LeftOut(str(e.path), e.line, e.reason, e.excerpt))
+            )
+            for row in read_file(path, self._settings, notes=notes):
                 if number >= total:
                     raise changed(path)
-                split = split_name(self._verdicts[number])
+                verdict = Verdict(self._verdicts[number])
                 number += 1
-                if split:
-                    category, _ = clean_category(row.category, self._settings.separator)
-                    yield split, row._replace(category=category)
+                if verdict in REASONS:
+                    shown = excerpt([*row.fields, row.category])
+                    tell(LeftOut(row.file, row.line, REASONS[verdict], shown))
+                else:
+                    yield SPLITS[verdict], as_written(row, self._settings)[0]
                 if not number % REPORT_EVERY:
                     progress.report("splitting products", done=number, total=total)
             self._check(path)
@@ -103,20 +126,21 @@ class Intake:
 def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Intake:
     r"""Reads all files once and decides for every row whether and where it is kept.
 
-    Memory: 30 bytes a row while it reads, about 140 for a moment while it decides, one byte a
+    Memory: 38 bytes a row while it reads, about 150 for a moment while it decides, one byte a
     row afterwards (tests hold it to this); the texts themselves are never held.
 
     Args:
       sources: `{"all": files}`, to be split by the hash of the text; or ready splits under
         `train`, `val` and `test`. val and test may be missing: they are taken from train.
-      settings: columns, separator, shares and encoding.
+      settings: columns, separator, shares, how files are written, and what the rules ask for.
 
     Returns:
       The intake; its `rows()` makes the second pass.
 
     Raises:
-      InputError: a file cannot be read, or what is left cannot be trained and measured on: one
-        category only, a label column that looks like a name, or a split without a row.
+      InputError: a file cannot be read, too many rows cannot, or what is left cannot be trained
+        and measured on: one category only, a label column that looks like a name, or a split
+        without a row.
 
     Example:
       >>> intake = survey({"all": find_files(["products.csv"])}, DataSettings())  # doctest: +SKIP
@@ -128,9 +152,10 @@ def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Int
     reader = FirstPass(settings)
     for name, files in sources.items():
         reader.read(list(files), SPLITS.index("train" if name == "all" else name))
-    decisions = decide(reader.ledger, sources.keys(), settings.val_share, settings.test_share)
+    decisions = decide(reader.ledger, sources.keys(), settings)
     progress.report("reading products", done=len(reader.ledger), total=len(reader.ledger))
     report, categories = reader.report(decisions), reader.learned(decisions)
+    _check_rejects(report, reader.rejects, settings.max_rejects)
     _check_usable(report, reader.order, categories, settings)
     return Intake(
         settings,
@@ -150,6 +175,21 @@ def _check_sources(sources: Mapping[str, Sequence[Path]]) -> None:
             f"or without `val` and `test`. Received: {', '.join(sorted(names)) or 'none'}. "
             "Name the training files too."
         )
+
+
+def _check_rejects(report: IntakeReport, first: Sequence[RowError], share: float) -> None:
+    """Refuses files of which more rows than allowed cannot be read."""
+    rejected = report.rejected.rows
+    if rejected <= share * report.rows_read:
+        return
+    places = "".join(f"\n  {e.path}:{e.line} {e.reason}: {e.excerpt}" for e in first)
+    more = "\n  ..." if rejected > len(first) else ""
+    needed = math.ceil(rejected / report.rows_read * 1_000) / 1_000
+    raise InputError(
+        f"At most {share:.3%} of the rows may be unreadable (data.max_rejects). Received "
+        f"{rejected:,} of {report.rows_read:,}:{places}{more}\nOf the first: {first[0]}\nMend the "
+        f"rows or the export; or go on without them, with --set data.max_rejects={needed:g}"
+    )
 
 
 def _check_usable(
@@ -184,6 +224,8 @@ def _check_usable(
     for split, rows in report.kept.items():
         if not rows:
             share = "" if split == "train" else f", a larger --set data.{split}_share"
+            if report.near_duplicates.rows:
+                share += ", --set data.near_duplicates=off (rows that are alike share a split)"
             raise InputError(
                 f"Each split must have at least one row. Received none for {split} out of "
                 f"{report.rows_read:,} rows in {files}. Use more rows{share}, or ready files "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from prodcls_tf.data.columns import check_columns
-from prodcls_tf.data.text_lines import text_lines
-from prodcls_tf.errors import InputError
+from prodcls_tf.data.notes import FileNotes, RowError
+from prodcls_tf.data.text_lines import bad_bytes, bad_row, text_lines
 
 # So many records may lack a key before it is taken for a missing column.
 LOOK_AHEAD = 1_000
@@ -19,7 +19,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_rows(
-    path: Path, wanted: Sequence[str], label: str | None, encoding: str
+    path: Path, wanted: Mapping[str, str], encoding: str, notes: FileNotes | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads the wanted keys of a JSON lines file, record by record.
 
@@ -29,25 +29,32 @@ def json_rows(
 
     Args:
       path: the file.
-      wanted: the keys to read.
-      label: the one of `wanted` that is the label, if any.
-      encoding: name of a Python codec.
+      wanted: the keys to read, with the option that names each one.
+      encoding: name of a Python codec, or `auto`.
+      notes: told of the encoding, and of the lines that are passed over.
 
     Yields:
       The line of the record, counted from 1, and the wanted values.
 
     Raises:
-      InputError: a line is no JSON object, a value is nested, or no record among the first
-        LOOK_AHEAD has a wanted key.
+      InputError: no record among the first LOOK_AHEAD has a wanted key; or, where the notes are
+        not tolerant, a line is no JSON object, or a value is nested.
     """
+    notes = notes or FileNotes()
     seen: dict[str, None] = {}
     missing = set(wanted)
     waiting: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(text_lines(path, encoding), start=1):
+    for number, line in enumerate(text_lines(path, encoding, notes), start=1):
         if not line.strip():
             continue
-        record = _record(path, number, line)
-        row = number, [_text(path, number, key, record.get(key)) for key in wanted]
+        try:
+            if bad_bytes([line]):
+                raise bad_row(path, number, [line], notes.encoding)
+            record = _record(path, number, line)
+            row = number, [_text(path, number, key, record) for key in wanted]
+        except RowError as error:
+            notes.refuse(error)
+            continue
         if not missing:
             yield row
             continue
@@ -55,11 +62,11 @@ def json_rows(
         missing.difference_update(record)
         waiting.append(row)
         if not missing or len(waiting) >= LOOK_AHEAD:
-            check_columns(list(seen), wanted, path, label)
+            check_columns(list(seen), wanted, path)
             yield from waiting
             waiting = []
     if waiting:
-        check_columns(list(seen), wanted, path, label)
+        check_columns(list(seen), wanted, path)
 
 
 def _record(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -67,32 +74,41 @@ def _record(path: Path, number: int, line: str) -> dict[str, Any]:
         record = _DECODER.decode(line)
     except (ValueError, RecursionError) as error:
         what = getattr(error, "msg", str(error))
-        raise _refused(path, number, f"{what}: {line.strip()[:60]!r}") from None
+        raise _refused(path, number, line, what) from None
     if not isinstance(record, dict):
-        raise _refused(path, number, f"a {_name(record)}: {line.strip()[:60]!r}")
+        raise _refused(path, number, line, f"a {_name(record)}")
     return record
 
 
-def _refused(path: Path, number: int, received: str) -> InputError:
-    return InputError(
-        f"{path}:{number}: Each line must be one JSON object with the columns as keys. "
-        f"Received {received}. Mend the line; an array, or objects that go over several lines, "
-        "become one object a line with: "
-        "jq -c 'if type == \"array\" then .[] else . end' FILE > NEW_FILE.jsonl"
+def _refused(path: Path, number: int, line: str, received: str) -> RowError:
+    return RowError(
+        path,
+        number,
+        f"no JSON object: {received}",
+        line,
+        "Each line must be one JSON object with the columns as keys. "
+        f"Received {received}: {line.strip()[:60]!r}. Mend the line; an array, or objects that go "
+        "over several lines, become one object a line with: "
+        "jq -c 'if type == \"array\" then .[] else . end' FILE > NEW_FILE.jsonl",
     )
 
 
-def _text(path: Path, number: int, key: str, value: Any) -> str:
+def _text(path: Path, number: int, key: str, record: dict[str, Any]) -> str:
     """One value as text."""
+    value = record.get(key)
     if isinstance(value, str):
         return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    raise InputError(
-        f"{path}:{number}: The value of {key!r} must be text, a number or null. Received a "
-        f"{_name(value)}. Flatten it before, for instance with: jq -c '.{key} |= tostring'"
+    raise RowError(
+        path,
+        number,
+        f"{key!r} is a {_name(value)}, not text",
+        json.dumps(value, ensure_ascii=False),
+        f"The value of {key!r} must be text, a number or null. Received a "
+        f"{_name(value)}. Flatten it before, for instance with: jq -c '.{key} |= tostring'",
     )
 
 

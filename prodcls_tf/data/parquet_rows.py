@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,14 @@ from prodcls_tf.errors import InputError
 _BATCH = 4_096
 
 
-def parquet_rows(
-    path: Path, wanted: Sequence[str], label: str | None
-) -> Iterator[tuple[int, list[str]]]:
+def parquet_rows(path: Path, wanted: Mapping[str, str]) -> Iterator[tuple[int, list[str]]]:
     """Reads the wanted columns of a Parquet file, batch by batch.
 
     Numbers, dates and dictionaries become text; null and NaN become empty.
 
     Args:
       path: the file.
-      wanted: names of the columns to read.
-      label: the one of `wanted` that is the label column, if any.
+      wanted: names of the columns to read, with the option that names each one.
 
     Yields:
       The row's number, counted from 1, and the wanted values.
@@ -39,7 +36,7 @@ def parquet_rows(
         try:
             with pyarrow.parquet.ParquetFile(path) as file:
                 schema = file.schema_arrow
-                check_columns(list(schema.names), wanted, path, label)
+                check_columns(list(schema.names), wanted, path)
                 for column in wanted:
                     _check_flat(path, column, schema.field(column).type)
                 for batch in file.iter_batches(batch_size=_BATCH, columns=list(wanted)):

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from prodcls_tf.data.csv_rows import csv_rows
+from prodcls_tf.data.csv_rows import CsvStyle, csv_rows
+from prodcls_tf.data.detecting import AUTO
 from prodcls_tf.data.files import SUPPORTED, find_files, fingerprint, kind_of
 from prodcls_tf.data.json_rows import json_rows
+from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.parquet_rows import parquet_rows
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
@@ -24,6 +26,7 @@ class Row(NamedTuple):
       category: the label column's value, '' where there is none or where it was not read.
       file: the file's path.
       line: the physical line at which the record starts, in Parquet the row's number; from 1.
+      group: the value of the column `data.group`; '' where there is none.
       slice: the value of the column `data.slice_by`; '' where there is none.
     """
 
@@ -31,6 +34,7 @@ class Row(NamedTuple):
     category: str
     file: str
     line: int
+    group: str = ""
     slice: str = ""
 
     @property
@@ -49,7 +53,7 @@ def read_rows(
 
     Args:
       files: product files, as `find_files` returns them.
-      settings: which columns hold the texts and the label, and the encoding.
+      settings: which columns hold the texts and the label, and how files are written.
       labelled: whether the label column is read; where not, it need not exist.
 
     Yields:
@@ -74,32 +78,64 @@ def read_rows(
         raise no_rows(paths)
 
 
-def read_file(path: Path, settings: DataSettings, labelled: bool = True) -> Iterator[Row]:
-    """Streams the rows of one product file; as `read_rows`, but a file without rows is fine."""
-    label = settings.label if labelled else None
-    wanted = list(settings.text)
-    if labelled:
-        wanted += [settings.label, settings.slice_by] if settings.slice_by else [settings.label]
-    wanted = list(dict.fromkeys(wanted))
+def read_file(
+    path: Path, settings: DataSettings, labelled: bool = True, notes: FileNotes | None = None
+) -> Iterator[Row]:
+    """Streams the rows of one product file.
+
+    As `read_rows`, but a file without rows is fine.
+
+    Args:
+      path: the file.
+      settings: as in `read_rows`.
+      labelled: whether the label and the columns of groups and slices are read.
+      notes: told of how the file is written; where they are tolerant, of the rows that cannot be
+        read, too, which are an error otherwise.
+    """
+    wanted = wanted_columns(settings, labelled)
     kind = kind_of(path)
     if kind in ("csv", "tsv"):
-        records = csv_rows(path, wanted, label, settings.encoding, kind)
+        records = csv_rows(path, wanted, csv_style(settings, kind), notes)
     elif kind == "json":
-        records = json_rows(path, wanted, label, settings.encoding)
+        records = json_rows(path, wanted, settings.encoding, notes)
     elif kind == "parquet":
-        records = parquet_rows(path, wanted, label)
+        records = parquet_rows(path, wanted)
     else:
         raise InputError(
             f"A product file must be one of {SUPPORTED}. Received: {path}. "
             "Export the table as CSV in UTF-8, for instance."
         )
-    file, width = str(path), len(settings.text)
-    labels = wanted.index(settings.label) if labelled else -1
-    slices = wanted.index(settings.slice_by) if labelled and settings.slice_by else -1
+    file, width, columns = str(path), len(settings.text), list(wanted)
+    label = columns.index(settings.label) if labelled else -1
+    group = columns.index(settings.group) if labelled and settings.group else -1
+    part = columns.index(settings.slice_by) if labelled and settings.slice_by else -1
     for line, values in records:
-        category = values[labels] if labels >= 0 else ""
-        part = values[slices] if slices >= 0 else ""
-        yield Row(tuple(values[:width]), category, file, line, part)
+        yield Row(
+            tuple(values[:width]),
+            values[label] if label >= 0 else "",
+            file,
+            line,
+            values[group] if group >= 0 else "",
+            values[part] if part >= 0 else "",
+        )
+
+
+def wanted_columns(settings: DataSettings, labelled: bool) -> dict[str, str]:
+    """The columns that are read, the text columns first, with the option that names each one."""
+    wanted = dict.fromkeys(settings.text, "--text")
+    if labelled:
+        wanted[settings.label] = "--label"
+        if settings.group:
+            wanted.setdefault(settings.group, "--set data.group=")
+        if settings.slice_by:
+            wanted.setdefault(settings.slice_by, "--set data.slice_by=")
+    return wanted
+
+
+def csv_style(settings: DataSettings, kind: str) -> CsvStyle:
+    """How a `csv` or `tsv` file is written, as far as the settings say it."""
+    tabs = kind == "tsv" and settings.delimiter == AUTO
+    return CsvStyle(settings.encoding, "\t" if tabs else settings.delimiter)
 
 
 def no_rows(paths: list[Path]) -> InputError:

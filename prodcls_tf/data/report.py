@@ -22,6 +22,24 @@ class Finding(BaseModel):
     examples: list[str] = Field(default_factory=list)
 
 
+class FileReport(BaseModel):
+    """One product file.
+
+    Attributes:
+      file: its path.
+      rows: rows in it, those rejected included.
+      rejected: rows that could not be read.
+      encoding: in which it was read; '' for Parquet.
+      delimiter: what stood between its cells; '' where it is no CSV.
+    """
+
+    file: str
+    rows: int
+    rejected: int
+    encoding: str
+    delimiter: str
+
+
 class IntakeReport(BaseModel):
     """The sum of an intake. All rows read are either kept or in one of the findings left out.
 
@@ -29,12 +47,17 @@ class IntakeReport(BaseModel):
       rows_read: rows in all files.
       kept: rows kept in `train`, `val` and `test`.
       categories: number of categories that the kept rows have.
+      files: how each file was read.
+      rejected: left out: cannot be read as their file is written.
       empty_text: left out: no text field has anything visible.
       empty_label: left out: no label, or a word such as `nan` that stands for none.
       duplicates: left out: same text and category as a row that is kept.
-      conflicts: left out: same text as a row that is kept, another category.
+      conflicts: left out: same text as another row, and another category than most.
       cross_split: left out: same text as a row in a split that is held out more.
       unknown_category: left out of val or test: the category has no row in train.
+      mended: quotes that break the rules of CSV, read nevertheless.
+      cleaned: markup, entities or control characters were taken out of a text.
+      near_duplicates: kept; another kept row is alike but for numbers and the order of words.
       empty_levels: kept; the category path had empty levels, which were closed up.
       single_row: kept in train; the only row of its category.
       moved_to_train: kept in train, though their hash says otherwise: their category, of two rows
@@ -44,12 +67,17 @@ class IntakeReport(BaseModel):
     rows_read: int = 0
     kept: dict[str, int] = Field(default_factory=dict)
     categories: int = 0
+    files: list[FileReport] = Field(default_factory=list)
+    rejected: Finding = Field(default_factory=Finding)
     empty_text: Finding = Field(default_factory=Finding)
     empty_label: Finding = Field(default_factory=Finding)
     duplicates: Finding = Field(default_factory=Finding)
     conflicts: Finding = Field(default_factory=Finding)
     cross_split: Finding = Field(default_factory=Finding)
     unknown_category: Finding = Field(default_factory=Finding)
+    mended: Finding = Field(default_factory=Finding)
+    cleaned: Finding = Field(default_factory=Finding)
+    near_duplicates: Finding = Field(default_factory=Finding)
     empty_levels: Finding = Field(default_factory=Finding)
     single_row: Finding = Field(default_factory=Finding)
     moved_to_train: Finding = Field(default_factory=Finding)
@@ -62,7 +90,19 @@ class IntakeReport(BaseModel):
         """Returns short sentences for a person: the sums, then each finding that has rows."""
         kept = ", ".join(f"{rows:,} {split}" for split, rows in self.kept.items())
         sums = f"{self.rows_read:,} rows read; kept: {kept}; {self.categories:,} categories"
-        return [sums, *self.findings()]
+        return [sums, *self.guesses(), *self.findings()]
+
+    def guesses(self) -> list[str]:
+        """Returns a sentence for each encoding but UTF-8 in which files were read."""
+        taken: dict[str, list[str]] = {}
+        for file in self.files:
+            if file.encoding not in ("", "utf-8"):
+                taken.setdefault(file.encoding, []).append(file.file)
+        return [
+            f"read as {encoding}: {', '.join(names[:EXAMPLES])}"
+            f"{f' and {len(names) - EXAMPLES} more' if len(names) > EXAMPLES else ''}"
+            for encoding, names in taken.items()
+        ]
 
     def findings(self) -> list[str]:
         """Returns a sentence for each finding that has rows, with its first places."""
@@ -78,12 +118,16 @@ class IntakeReport(BaseModel):
 
 
 _SENTENCES = {
+    "rejected": "left out: cannot be read",
     "empty_text": "left out: no text",
     "empty_label": "left out: no category",
     "duplicates": "left out: repeated, same text and category",
-    "conflicts": "left out: same text under another category than most",
+    "conflicts": "left out: same text under several categories",
     "cross_split": "left out: same text in a split that is held out more",
     "unknown_category": "left out of val or test: category without a row in train",
+    "mended": "with quotes that break the rules of CSV, read nevertheless",
+    "cleaned": "with markup, entities or controls, which were taken out of the text",
+    "near_duplicates": "alike but for numbers and the order of words, kept",
     "empty_levels": "with empty levels in the category path, which were closed up",
     "single_row": "alone in a category: learned from, but never measured",
     "moved_to_train": "moved to train: their category would have had none there",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from prodcls_tf.data.files import open_bytes
+from prodcls_tf.data.detecting import AUTO, detect_encoding
+from prodcls_tf.data.files import is_packed, open_bytes
+from prodcls_tf.data.notes import FileNotes, RowError
 from prodcls_tf.errors import InputError, SettingsError
 
 # A line beyond this is no record of a product: most likely a binary file under a wrong name.
@@ -15,35 +18,60 @@ MAX_LINE_CHARACTERS = 1 << 24
 
 _CHUNK = 1 << 16
 
+# Stands for a byte that is no text: no decoder gives such characters of its own.
+_MARKED = re.compile("[\udc00-\udcff]+")
 
-def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(chr(0xDC00 + byte) for byte in wrong), error.end
+
+
+codecs.register_error("prodcls.mark", _mark)
+
+
+def text_lines(
+    path: Path, encoding: str = "utf-8", notes: FileNotes | None = None
+) -> Iterator[str]:
     r"""Yields the lines of a text file one by one, each with its line end.
 
     Args:
-      path: the file; unzipped on the way where its name ends in `.gz`.
-      encoding: name of a Python codec. A byte-order mark is taken off in any case.
+      path: the file; unpacked on the way where its name says that it is packed.
+      encoding: name of a Python codec, or `auto` to have it found out. A byte-order mark is taken
+        off in any case.
+      notes: get the encoding. Where they are tolerant, bytes that are no text are yielded as
+        characters that `bad_bytes` finds.
 
     Yields:
       One str a physical line; `\n`, `\r\n` and `\r` end a line.
 
     Raises:
-      InputError: the file cannot be read, a byte does not fit the encoding (named with line and
-        offset), a line holds a NUL character, or a line is longer than MAX_LINE_CHARACTERS.
+      InputError: the file cannot be read, or a line is longer than MAX_LINE_CHARACTERS; where the
+        notes are not tolerant, also if a byte does not fit the encoding (named with line and
+        offset) or a line holds a NUL character.
       SettingsError: there is no such encoding.
     """
+    notes = notes or FileNotes()
     check_encoding(encoding)
+    encoding = notes.encoding = detect_encoding(path) if encoding == AUTO else encoding
     number = 0
     with (
         open_bytes(path) as raw,
-        io.TextIOWrapper(raw, encoding=encoding, newline="") as stream,
+        io.TextIOWrapper(raw, encoding=encoding, errors="prodcls.mark", newline="") as stream,
     ):
         try:
             while line := stream.readline(MAX_LINE_CHARACTERS + 1):
                 number += 1
                 if number == 1 and line[0] == "\ufeff":
                     line = line[1:]
-                if "\0" in line or len(line) > MAX_LINE_CHARACTERS:
-                    raise _not_text(path, number, line)
+                if len(line) > MAX_LINE_CHARACTERS:
+                    raise _too_long(path, number)
+                if "\0" in line or bad_bytes([line]):
+                    if not notes.tolerant:
+                        raise not_text(path, number, line, encoding)
+                    line = line.replace("\0", "\udc00")
                 yield line
         except UnicodeError:
             failed = True
@@ -53,30 +81,58 @@ def text_lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
         raise _undecodable(path, encoding)
 
 
+def bad_bytes(lines: Sequence[str]) -> str:
+    r"""Returns the first bytes of tolerantly read lines that are no text, such as `e9`, or ''."""
+    for line in lines:
+        if not line.isascii() and (match := _MARKED.search(line)):
+            return " ".join(f"{ord(sign) & 0xFF:02x}" for sign in match[0][:4])
+    return ""
+
+
+def bad_row(path: Path, line: int, record: Sequence[str], encoding: str) -> RowError:
+    """The error for a record in which `bad_bytes` found some."""
+    wrong = bad_bytes(record)
+    return RowError(
+        path,
+        line,
+        f"bytes that are no {encoding} text: {wrong}",
+        "".join(record),
+        f"A row must be valid {encoding}. Received the bytes {wrong}. Name the file's encoding "
+        "with --set data.encoding=..., or save it again as UTF-8.",
+    )
+
+
 def check_encoding(encoding: str) -> None:
-    """Refuses a name that no text codec bears.
+    """Refuses a name that is not `auto` and that no text codec bears.
 
     Raises:
       SettingsError: there is no such encoding.
     """
+    if encoding == AUTO:
+        return
     try:
         io.TextIOWrapper(io.BytesIO(), encoding=encoding)
         codecs.lookup(encoding)
     except LookupError:
         raise SettingsError(
             f"data.encoding must name a text encoding. Received: {encoding!r}. "
-            "Use utf-8, gb18030, cp1252 or utf-16, for instance."
+            "Use auto, utf-8, gb18030, cp1252 or utf-16, for instance."
         ) from None
 
 
-def _not_text(path: Path, number: int, line: str) -> InputError:
-    """The error for a line that no text file has."""
+def not_text(path: Path, number: int, line: str, encoding: str) -> InputError:
+    """The error that stops at a line with bytes that are no text.
+
+    Args:
+      path: the file.
+      number: of the line.
+      line: its text, as read tolerantly or not.
+      encoding: of the file.
+    """
+    line = line.replace("\udc00", "\0")
     nuls = line.count("\0")
-    if not nuls:
-        return InputError(
-            f"{path}:{number}: A line may have at most {MAX_LINE_CHARACTERS} characters. "
-            "Received a longer one. Check that the file is text, with one record a line."
-        )
+    if not nuls or bad_bytes([line]):
+        return _undecodable(path, encoding)
     remedy = (
         "It looks like UTF-16: use --set data.encoding=utf-16-le, or save it again as UTF-8."
         if nuls > len(line) // 4
@@ -85,6 +141,13 @@ def _not_text(path: Path, number: int, line: str) -> InputError:
     return InputError(
         f"{path}:{number}: A text file must not hold NUL characters. Received {nuls} in this "
         f"line, the first at character {line.index(chr(0)) + 1}. {remedy}"
+    )
+
+
+def _too_long(path: Path, number: int) -> InputError:
+    return InputError(
+        f"{path}:{number}: A line may have at most {MAX_LINE_CHARACTERS} characters. "
+        "Received a longer one. Check that the file is text, with one record a line."
     )
 
 
@@ -118,7 +181,7 @@ def _undecodable(path: Path, encoding: str) -> InputError:
                     f"not valid {encoding}, then none. Run again when the file is complete."
                 )
     shown = " ".join(f"{byte:02x}" for byte in rest[:4])
-    inside = " (after unpacking)" if path.name.lower().endswith(".gz") else ""
+    inside = " (after unpacking)" if is_packed(path) else ""
     return InputError(
         f"{path}:{line}: The file must be valid {encoding}. Received the bytes {shown} at byte "
         f"offset {offset}{inside}. {_encoding_remedy(head, rest, encoding)}"

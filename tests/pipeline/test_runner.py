@@ -46,7 +46,11 @@ def test_pushed_model_answers_raw_text(first: Run) -> None:
 def test_run_leaves_its_files(shop: Shop, first: Run) -> None:
     folder = OutFolder(shop.out)
     assert Settings.load(folder.settings) == shop.settings()
-    assert json.loads(folder.intake.read_text())["rows_read"] == 160
+    report = json.loads(folder.intake.read_text())
+    assert report["rows_read"] == 160
+    listed = folder.rejects.read_text().splitlines()
+    assert listed[0] == "file,line,reason,excerpt"
+    assert len(listed) - 1 == 160 - sum(report["kept"].values())
     assert json.loads(folder.anomalies.read_text()) == {"against": None, "anomalies": []}
     assert (folder.schema / "1" / "schema.pbtxt").is_file()
     assert "Trainer" in folder.run_log.read_text()

@@ -187,6 +187,21 @@ def test_large_file_streams_in_order(call, model_folder, tmp_path, answers):
     assert [row["category_1"] for row in rows] == right
 
 
+def test_texts_are_cleaned_for_the_model_and_carried_as_they_are(
+    call, model_folder, tmp_path, answers
+):
+    source = tmp_path / "in.csv"
+    source.write_text("title,description\n<b>p</b>an &amp; lid,\n", encoding="utf-8")
+    done = call("classify", "--model", model_folder, "--input", source, "--output", answers)
+    assert done.code == 0, done.err
+    (row,) = read_csv(answers)
+    assert (row["title"], row["category_1"]) == ("<b>p</b>an &amp; lid", "Home > Cookware")
+    plain = tmp_path / "plain.csv"
+    plain.write_text("title,description\npan & lid,\n", encoding="utf-8")
+    call("classify", "--model", model_folder, "--input", plain, "--output", tmp_path / "b.csv")
+    assert read_csv(tmp_path / "b.csv")[0]["score_1"] == row["score_1"]
+
+
 def test_rows_without_text_are_counted(call, model_folder, tmp_path, answers):
     source = tmp_path / "in.csv"
     source.write_text("title,description\npan,\n , \n", encoding="utf-8")

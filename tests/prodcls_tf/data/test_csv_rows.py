@@ -17,6 +17,7 @@ from prodcls_tf.errors import InputError, SettingsError
 from prodcls_tf.settings import DataSettings
 
 SETTINGS = DataSettings()
+UTF_8 = DataSettings(encoding="utf-8")
 
 
 def read(path, settings=SETTINGS, labelled=True):
@@ -275,14 +276,14 @@ def test_column_that_is_not_used_may_be_there_twice(write):
 
 def test_latin_1_bytes_are_refused_with_line_offset_and_remedy(write):
     path = write("a.csv", "title,category\nTV,Video\nCafé,Food\n", "latin-1")
-    message = refusal(path)
+    message = refusal(path, UTF_8)
     assert message.startswith(f"{path}:3: ")
     assert "e9 2c 46 6f at byte offset 27." in message
     assert "--set data.encoding=cp1252" in message
 
 
 def test_gb18030_bytes_are_refused_with_that_encoding_as_remedy(write):
-    message = refusal(write("a.csv", "title,category\n红色收音机,音响\n", "gb18030"))
+    message = refusal(write("a.csv", "title,category\n红色收音机,音响\n", "gb18030"), UTF_8)
     assert ":2: " in message
     assert "--set data.encoding=gb18030" in message
 
@@ -303,13 +304,13 @@ def test_character_cut_off_at_the_end_of_the_file_is_refused(write):
 
 
 def test_utf_16_file_is_refused_with_that_encoding_as_remedy(write):
-    message = refusal(write("a.csv", "title,category\nTV,Video\n", "utf-16"))
+    message = refusal(write("a.csv", "title,category\nTV,Video\n", "utf-16"), UTF_8)
     assert ":1: " in message
     assert "--set data.encoding=utf-16," in message
 
 
 def test_utf_16_without_mark_is_refused_with_that_encoding_as_remedy(write):
-    message = refusal(write("a.csv", "title,category\nTV,Video\n", "utf-16-le"))
+    message = refusal(write("a.csv", "title,category\nTV,Video\n", "utf-16-le"), UTF_8)
     assert "NUL" in message
     assert "--set data.encoding=utf-16-le" in message
 

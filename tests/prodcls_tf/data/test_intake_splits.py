@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from prodcls_tf.data.folding import fold_row
 from prodcls_tf.data.intake import survey
-from prodcls_tf.data.splitting import split_of
-from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, save, text_in
+from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, own_split, save, text_in
 
 
 def kept_rows(rows, **sources):
@@ -50,11 +49,11 @@ def test_added_rows_move_a_row_only_out_of_a_train_that_its_category_lacked(old,
     before, after = kept_rows(labelled(old)), kept_rows(labelled([*new, *old]))
     for text, (split, category) in before.items():
         if after[text] != (split, category):
-            by_hash = split_of(text, 0.1, 0.1)
+            by_hash = own_split(text)
             assert split == "train"
             assert after[text] == (by_hash, category)
             own = [t for t, (_, c) in before.items() if c == category]
-            assert all(split_of(t, 0.1, 0.1) != "train" for t in own)
+            assert all(own_split(t) != "train" for t in own)
 
 
 def test_row_moves_to_its_own_split_once_its_category_has_a_train_row():

@@ -18,9 +18,9 @@ def values(path, settings=SETTINGS):
     return [(*row.fields, row.category, row.line) for row in read_rows([path], settings)]
 
 
-def refusal(path):
+def refusal(path, settings=SETTINGS):
     with pytest.raises(InputError) as caught:
-        values(path)
+        values(path, settings)
     return str(caught.value)
 
 
@@ -106,7 +106,7 @@ def test_nested_value_in_a_key_that_is_not_used_is_fine(write):
 
 def test_latin_1_bytes_are_refused_with_their_line(write):
     path = write("a.jsonl", '{"title": "Café", "category": "A"}\n', "latin-1")
-    assert refusal(path).startswith(f"{path}:1: ")
+    assert refusal(path, DataSettings(encoding="utf-8")).startswith(f"{path}:1: ")
 
 
 def test_file_without_records_is_refused(write):
