@@ -60,6 +60,7 @@ def test_step_leaves_report_and_rows_left_out_beside_the_splits(tmp_path: Path) 
     products.write_text(f"title,category\na &amp; b,lamp\nx,y,z\n,lamp\n{good}", encoding="utf-8")
     examples = Examples()
     examples.uri = str(tmp_path / "examples")
+    Path(examples.uri).mkdir()
     properties = {
         "sources": json.dumps({"all": [str(products)]}),
         "data": DataSettings(max_rejects=0.1).model_dump_json(),
