@@ -90,10 +90,10 @@ class SchemaGateExecutor(BaseExecutor):
                 baseline,
                 report,
             )
-        if report.stopping:
-            raise DataError(_refusal(report, folder, state))
         if state is None:
             accepted.accept(folder, datetime.now(timezone.utc), "the first run")
+        elif report.stopping:
+            raise DataError(_refusal(report, state))
         (anomalies,) = output_dict["anomalies"]
         anomalies.split_names = artifact_utils.encode_split_names(names)
         Path(anomalies.uri).mkdir(parents=True, exist_ok=True)
@@ -255,17 +255,14 @@ def _statistics(file: Path) -> DatasetFeatureStatisticsList:
         ) from None
 
 
-def _refusal(report: AnomalyReport, folder: Path, state: Optional[State]) -> str:
+def _refusal(report: AnomalyReport, state: State) -> str:
     """What stops the run, and how to accept it on purpose."""
-    out = folder.parent
-    if state is not None:
-        rule = f"The rows of a run must be like those accepted before, in {state.folder}."
-    else:
-        rule = "The rows of val and test must be like those of train."
+    out = state.folder.parent.parent
     number = len(report.stopping)
     return (
-        f"{rule} Received {number} anomal{'y' if number == 1 else 'ies'}, the worst first; nothing "
-        f"was trained:\n{listed(report.stopping)}\n"
+        f"The rows of a run must be like those accepted before, in {state.folder}. Received "
+        f"{number} anomal{'y' if number == 1 else 'ies'}, the worst first; nothing was trained:\n"
+        f"{listed(report.stopping)}\n"
         "Mend the product files. Or, if this is meant, accept it, and run the same command again: "
         f"prodcls schema accept --out {shlex.quote(str(out))}\n"
         f"All figures are in {out / 'anomalies.json'}."
