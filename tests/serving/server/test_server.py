@@ -43,7 +43,8 @@ def flags(base: Path, *more: str) -> list[str]:
 
 
 def test_sigterm_lets_all_requests_under_way_end(base):
-    with Process(*flags(base, "--rest_api_port=-1")) as process:
+    # On a slow machine they take longer than what a stop waits for by default.
+    with Process(*flags(base, "--rest_api_port=-1", "--drain_seconds=110")) as process:
         port, rest_port = process.ports()
         rest = f"http://127.0.0.1:{rest_port}/v1/models/{NAME}:predict"
         with asking(port) as client, futures.ThreadPoolExecutor(4) as pool:
@@ -51,8 +52,8 @@ def test_sigterm_lets_all_requests_under_way_end(base):
                 health_pb2.HealthCheckRequest(service=NAME), timeout=120
             )
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-            calls = [client.slowly(400, timeout=120) for _ in range(60)]
-            slow = {"signature_name": "slow", "inputs": {"rounds": [400]}}
+            calls = [client.slowly(200, timeout=120) for _ in range(60)]
+            slow = {"signature_name": "slow", "inputs": {"rounds": [200]}}
             posts = [pool.submit(httpx.post, rest, json=slow, timeout=120) for _ in range(4)]
             figures = f"http://127.0.0.1:{rest_port}/monitoring/prometheus/metrics"
             until(
