@@ -21,6 +21,7 @@ import pydantic
 from pipeline.schema_proto import read_schema
 from prodcls_tf.data.anomalies import AnomalyReport
 from prodcls_tf.data.profile import Profile
+from prodcls_tf.durable import sync_folder, write_through
 from prodcls_tf.errors import DataError, InputError, OutputError
 
 CANDIDATE = "candidate"
@@ -205,10 +206,10 @@ def propose(
         forget_candidate(folder)
         draft.mkdir(parents=True)
         for name, data in files.items():
-            _write(draft / name, data)
-        _sync(draft)
+            write_through(draft / name, data)
+        sync_folder(draft)
         draft.replace(folder / CANDIDATE)
-        _sync(folder)
+        sync_folder(folder)
     return State(folder / CANDIDATE)
 
 
@@ -237,11 +238,11 @@ def accept(folder: Path, moment: datetime, by: str) -> State:
     accepted = State(folder / str(1 if former is None else former.number + 1))
     with _refusing_unwritable(folder):
         draft = proposed.folder / f".{_BASELINE}"
-        _write(draft, baseline.model_dump_json().encode())
+        write_through(draft, baseline.model_dump_json().encode())
         draft.replace(proposed.folder / _BASELINE)
-        _sync(proposed.folder)
+        sync_folder(proposed.folder)
         proposed.folder.replace(accepted.folder)
-        _sync(folder)
+        sync_folder(folder)
         for old in sorted(_states(folder), key=lambda state: state.number)[:-KEPT]:
             shutil.rmtree(old.folder)
     return accepted
@@ -258,22 +259,6 @@ def _states(folder: Path) -> list[State]:
     if not folder.is_dir():
         return []
     return [State(path) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """Makes sure that the names in a folder outlive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextlib.contextmanager

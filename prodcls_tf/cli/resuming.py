@@ -25,6 +25,7 @@ from prodcls_tf.cli.answers import Ranked, Writer, writer
 from prodcls_tf.cli.journal import Entry, Journal
 from prodcls_tf.cli.locking import locked
 from prodcls_tf.cli.outputs import refusing_unwritable
+from prodcls_tf.durable import sync_folder
 from prodcls_tf.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -188,11 +189,7 @@ class Part:
         self.keep()
         with refusing_unwritable(self.output):
             _path(self.output).replace(self.output)
-            folder = os.open(self.output.absolute().parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.output.absolute().parent)
         self._journal.remove()
 
     def stop(self) -> None:

@@ -41,11 +41,13 @@ def run(
     """
     settings = options.load_settings(config, set_, text, label, hparams)
     sources = find_sources(files, train, val, test, settings.data.spans)
-    if if_new and not _is_new(settings, sources, out):
+    # It reads all files, so once for both.
+    fingerprint = _fingerprint(sources) if if_new or warm_start else ""
+    if if_new and not _is_new(settings, fingerprint, out):
         terminal.note(f"nothing new since the last run in {out}")
         return
     if warm_start:
-        settings = _warmly(settings, sources, out)
+        settings = _warmly(settings, fingerprint, out)
     summary = execute(settings, sources, out)
     prodcls, folder = terminal.program(), shlex.quote(str(out))
     if not summary.pushed:
@@ -69,18 +71,22 @@ def run(
     )
 
 
-def _is_new(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> bool:
+def _fingerprint(sources: Mapping[str, Sequence[Path]]) -> str:
+    from pipeline.runner import digest_of
+
+    return digest_of(sources)
+
+
+def _is_new(settings: Settings, fingerprint: str, out: Path) -> bool:
     from pipeline.continuing import is_new
-    from pipeline.runner import digest_of
 
-    return is_new(settings, digest_of(sources), out)
+    return is_new(settings, fingerprint, out)
 
 
-def _warmly(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Settings:
+def _warmly(settings: Settings, fingerprint: str, out: Path) -> Settings:
     from pipeline.continuing import with_warm_start
-    from pipeline.runner import digest_of
 
-    settings = with_warm_start(settings, digest_of(sources), out)
+    settings = with_warm_start(settings, fingerprint, out)
     start = settings.training.warm_start
     if start:
         terminal.note(f"goes on from version {Path(start).name}")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Optional
 
+from prodcls_tf.durable import sync_folder
 from prodcls_tf.errors import ModelError, OutputError, ProdclsError, SettingsError
 from prodcls_tf.manifest import MANIFEST, Manifest, write_manifest
 from prodcls_tf.release.order import read_order
@@ -59,7 +60,7 @@ def push(model: Path, base: Path, *, keep: int = 5, clock: Callable[[], float] =
     """
     with _telling_why(base):
         base.mkdir(parents=True, exist_ok=True)
-        _sync(base.parent)
+        sync_folder(base.parent)
         with held(base):
             sweep(base)
             number = next_number(_numbers(base), clock())
@@ -70,7 +71,7 @@ def push(model: Path, base: Path, *, keep: int = 5, clock: Callable[[], float] =
                 staged.rename(version)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
-            _sync(base)
+            sync_folder(base)
             _remove_superseded(base, keep)
     return version
 
@@ -137,9 +138,7 @@ def _remove_superseded(base: Path, keep: int) -> None:
     try:
         order, complete = read_order(base), complete_versions(base)
         needed = order.named.union(order.wanted(complete))
-        for number in superseded(
-            version_numbers(entry.name for entry in base.iterdir()), complete, keep, needed
-        ):
+        for number in superseded(_numbers(base), complete, keep, needed):
             gone = base / f"{STAGING}gone-{number}"
             # Renamed first: half a version must never be seen.
             with contextlib.suppress(FileNotFoundError):
@@ -165,7 +164,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfileobj(reading, writing, _CHUNK)
             writing.flush()
             os.fsync(writing.fileno())
-    _sync(target)
+    sync_folder(target)
 
 
 def _check(staged: Path, model: Path) -> None:
@@ -177,8 +176,8 @@ def _check(staged: Path, model: Path) -> None:
         raise _unfit(model, [str(error)]) from None
     if manifest is None:
         write_manifest(staged)
-        _sync((staged / MANIFEST).parent)
-        _sync(staged)
+        sync_folder((staged / MANIFEST).parent)
+        sync_folder(staged)
     else:
         differing = manifest.incomplete(staged) or manifest.corrupt(staged)
         faults += [f"{name} is not as its manifest says" for name in differing]
@@ -192,14 +191,6 @@ def _unfit(model: Path, faults: list[str]) -> ModelError:
         f"A model must be complete to be pushed. Received {model}: {'; '.join(faults)}. Nothing "
         "was pushed. Delete that folder and export the model again."
     )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
