@@ -15,6 +15,9 @@ from prodcls_tf.training.batches import inference_batches, training_batches
 
 _MULTIPLE = 8
 
+# Batches that are made at a time; they are gathered and padded much faster than trained on.
+_AT_A_TIME = 2
+
 
 def training_dataset(
     examples: EncodedExamples,
@@ -82,7 +85,9 @@ def _dataset(
     options = tf.data.Options()
     # Every replica of one machine takes its part of each batch; no file-wise sharding.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.map(gather, tf.data.AUTOTUNE).prefetch(4).with_options(options)
+    # An iterator whose tuning is on waits at its end for the tuner to wake: as long again as it ran.
+    options.autotune.enabled = False
+    return dataset.map(gather, _AT_A_TIME).prefetch(4).with_options(options)
 
 
 def pad_states(states: tf.RaggedTensor) -> dict[str, tf.Tensor]:
