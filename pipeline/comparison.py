@@ -148,10 +148,8 @@ def _slices(
     records: Sequence[bytes], categories: Sequence[str], columns: Columns
 ) -> dict[str, list[str]]:
     """Which slice each row is part of, by kind."""
-    texts = zip(*(read_texts(records, name) for name in columns.fields), strict=True)
-    pairs = zip(categories, texts, strict=True)
-    rows = [slices_of(path, text, columns.separator) for path, text in pairs]
-    slices = {kind: [row[kind] for row in rows] for kind in rows[0]}
+    fields = [read_texts(records, name) for name in columns.fields]
+    slices = slices_of(categories, list(zip(*fields, strict=True)), columns.separator)
     if columns.slice_by:
         slices[columns.slice_by] = [name.strip() for name in read_texts(records, SLICE)]
     return slices
