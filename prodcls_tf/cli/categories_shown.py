@@ -47,6 +47,6 @@ def show_categories(file: Path) -> None:
 def _counted(changes: Sequence[CategoryChange], state: str) -> str:
     """Counts the categories that are new, or retired, and names the largest."""
     found = sorted((one for one in changes if one.state == state), key=lambda one: -one.rows)
-    names = ", ".join(one.category for one in found[:_NAMED])
-    more = ", ..." if len(found) > _NAMED else ""
+    names = "; ".join(one.category for one in found[:_NAMED])
+    more = "; ..." if len(found) > _NAMED else ""
     return f"{len(found)} {state} ({names}{more})" if found else ""

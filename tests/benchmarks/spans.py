@@ -27,7 +27,7 @@ from prodcls_tf.evaluation.category_changes import NEW, RETIRED, read_changes
 
 _SPANS = 3
 _SPLITS = ("train", "val", "test")
-# Rare categories have rows in some spans alone: that is what is to be seen here, and no mistake.
+# With --rows, rare categories have rows in some spans alone: that is to be seen, and no mistake.
 _SETTINGS = (
     "data.spans=2",
     "checks.new_categories=allow",
