@@ -7,7 +7,7 @@ CODE   := prodcls_tf pipeline serving tests
 WORKERS = $(shell awk '/MemAvailable/ {print ($$2 > 8000000) ? 2 : 0}' /proc/meminfo)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench ablation bench-search bench-intake bench-serving soak lock clean
+.PHONY: help setup demo test lint format bench ablation bench-search bench-intake bench-spans bench-serving soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-search: setup ## what a search for settings brings on test rows; ARGS=FOLD
 
 bench-intake: setup ## time and memory of the first step on up to a million rows; ARGS='10000' for fewer
 	@$(PYTHON) -m tests.benchmarks.intake $(ARGS)
+
+bench-spans: setup ## trainings on three spans, one after the other; ARGS='--rows 900' for a quick try
+	@$(PYTHON) -m tests.benchmarks.spans $(ARGS)
 
 bench-serving: setup ## the server beside calls in a process; asks runs/demo, or ARGS='--model FOLDER'
 	@$(PYTHON) -m tests.benchmarks.serving $(ARGS)

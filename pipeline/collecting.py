@@ -18,6 +18,7 @@ from tfx.utils import path_utils
 
 import prodcls_tf
 from pipeline.arguments import Sources
+from pipeline.comparison import CATEGORIES
 from pipeline.example_gen import INTAKE_REPORT, REJECTS
 from pipeline.gates import OWN_GATES, GateReport
 from pipeline.launching import Step
@@ -80,6 +81,12 @@ def intake_files(steps: Mapping[str, Step]) -> tuple[Path, Path]:
     """
     examples = _output(steps, "ProductExampleGen", "examples")
     return Path(examples.uri, INTAKE_REPORT), Path(examples.uri, REJECTS)
+
+
+def categories_file(steps: Mapping[str, Step]) -> Path | None:
+    """Returns the table of what became of each category, None where nothing was compared."""
+    file = Path(_output(steps, "Comparison", "blessing").uri, CATEGORIES)
+    return file if file.is_file() else None
 
 
 def anomalies(steps: Mapping[str, Step]) -> AnomalyReport:

@@ -1,4 +1,7 @@
-"""The gate between a model and the one that serves: not worse overall, nor on any slice."""
+"""The gate between a model and the one that serves: not worse overall, nor on any slice.
+
+It leaves a table of all categories, too, for people: what each lost or won, and to which others.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,17 @@ from pipeline.blessing import bless, is_blessed
 from pipeline.gates import GateReport
 from pipeline.rows import best_categories, read_records, read_texts
 from pipeline.serving_now import identity, rival
+from prodcls_tf.evaluation.by_category import by_category
+from prodcls_tf.evaluation.category_changes import CategoryChange, write_changes
 from prodcls_tf.evaluation.comparing import compare
 from prodcls_tf.evaluation.comparison import Comparison as Compared
 from prodcls_tf.evaluation.slices import slices_of
 from prodcls_tf.features import CATEGORY, SLICE
 from prodcls_tf.progress import report
 from prodcls_tf.settings import DataSettings, EvaluationSettings
+
+# In the artifact of the blessing, where models were compared.
+CATEGORIES = "categories.csv"
 
 _SPLIT = "test"
 
@@ -96,12 +104,15 @@ class ComparisonExecutor(BaseExecutor):
         found = rival(Path(exec_properties["serving"]), _folder(model))
         # A model that missed a bound is refused already: nothing need be compared.
         passed, said = is_blessed(evaluated), GateReport()
+        changes: list[CategoryChange] = []
         if passed and found is not None:
             split = artifact_utils.get_split_uri(input_dict["examples"], _SPLIT)
             settings = EvaluationSettings(**json.loads(exec_properties["settings"]))
             columns = Columns(**json.loads(exec_properties["columns"]))
-            said = compared(_folder(model), found, split, columns, settings)
+            said, changes = compared(_folder(model), found, split, columns, settings)
         bless(blessing, model, said, blessed=passed and not said.reasons)
+        if changes:
+            write_changes(Path(blessing.uri, CATEGORIES), changes)
 
 
 def compared(
@@ -110,7 +121,7 @@ def compared(
     split: str,
     columns: Columns,
     settings: EvaluationSettings,
-) -> GateReport:
+) -> tuple[GateReport, list[CategoryChange]]:
     """Compares two models on the same rows.
 
     Args:
@@ -121,7 +132,8 @@ def compared(
       settings: how far the new model may fall.
 
     Returns:
-      Both models' figures, and why the new one must not take over, if so.
+      Both models' figures, and why the new one must not take over, if so; and what became of each
+      category, nothing where the version that serves cannot be asked.
     """
     records = read_records(split)
     categories = read_texts(records, CATEGORY)
@@ -137,21 +149,20 @@ def compared(
             f"{_first_line(error)}), so nothing says that the new model is no worse: remove "
             f"{serving}, or push it again, and repeat the run"
         )
-        return GateReport(reasons=[reason])
+        return GateReport(reasons=[reason]), []
     after = best_categories(candidate, records, lambda done: told(len(records) + done))
     slices = _slices(records, categories, columns)
-    found: Compared = compare(serving.name, categories, before, after, slices, settings)
-    return GateReport(reasons=found.reasons(settings), comparison=found)
+    found: Compared = compare(serving.name, categories, before.best, after.best, slices, settings)
+    changes = by_category(categories, before.best, after.best, before.known, after.known)
+    return GateReport(reasons=found.reasons(settings), comparison=found), changes
 
 
 def _slices(
     records: Sequence[bytes], categories: Sequence[str], columns: Columns
 ) -> dict[str, list[str]]:
     """Which slice each row is part of, by kind."""
-    texts = zip(*(read_texts(records, name) for name in columns.fields), strict=True)
-    pairs = zip(categories, texts, strict=True)
-    rows = [slices_of(path, text, columns.separator) for path, text in pairs]
-    slices = {kind: [row[kind] for row in rows] for kind in rows[0]}
+    fields = [read_texts(records, name) for name in columns.fields]
+    slices = slices_of(categories, list(zip(*fields, strict=True)), columns.separator)
     if columns.slice_by:
         slices[columns.slice_by] = [name.strip() for name in read_texts(records, SLICE)]
     return slices

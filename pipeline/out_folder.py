@@ -82,6 +82,11 @@ class OutFolder:
         return self.root / "rejects.csv"
 
     @property
+    def categories(self) -> Path:
+        """What became of each category, where the last run's model was compared with another."""
+        return self.root / "categories.csv"
+
+    @property
     def schema(self) -> Path:
         """What rows were accepted as, a folder for each accepted state."""
         return self.root / "schema"

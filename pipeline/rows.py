@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -11,6 +12,18 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401
 
 _BATCH = 64
+
+
+class Answers(NamedTuple):
+    """What a model makes of some rows.
+
+    Attributes:
+      best: the best category of each row.
+      known: all categories that the model knows.
+    """
+
+    best: list[str]
+    known: frozenset[str]
 
 
 def read_records(split: str) -> list[bytes]:
@@ -31,7 +44,7 @@ def read_texts(records: Sequence[bytes], name: str) -> list[str]:
 
 def best_categories(
     model: Path, records: Sequence[bytes], progress: Callable[[int], None]
-) -> list[str]:
+) -> Answers:
     """Asks a SavedModel for the best category of each row.
 
     It is asked by its `classify` signature: with the same bytes, two models that number their
@@ -43,7 +56,7 @@ def best_categories(
       progress: is told after each batch how many rows are done.
 
     Returns:
-      The paths, in order.
+      The paths, in order, and those that it might have said.
 
     Raises:
       Exception: of many kinds, where the model cannot be loaded or fails.
@@ -60,4 +73,4 @@ def best_categories(
         for row, path in zip(rows, classes.numpy()[:, 0], strict=True):
             answers[row] = path.decode("utf-8")
         progress(start + len(rows))
-    return answers
+    return Answers(answers, frozenset(path.decode("utf-8") for path in loaded.categories.numpy()))

@@ -49,8 +49,8 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
       sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
         `test` may be missing).
       out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
-        `settings.yaml`, `intake.json`, `rejects.csv`, `anomalies.json`, `schema/`, `run.log`, and
-        the steps' artifacts and metadata.
+        `settings.yaml`, `intake.json`, `rejects.csv`, `anomalies.json`, `schema/`, `run.log`,
+        `categories.csv` where a model served before, and the steps' artifacts and metadata.
 
     Returns:
       What the run came to, as written to `summary.json`.
@@ -65,7 +65,7 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
     with _at_work(settings, sources, out) as folder:
         from pipeline import collecting
 
-        for former in (folder.summary, folder.intake, folder.rejects):
+        for former in (folder.summary, folder.intake, folder.rejects, folder.categories):
             former.unlink(missing_ok=True)
         found = _sources(sources)
         steps = _launch(settings, found, folder)
@@ -73,6 +73,9 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
         _report(steps, folder)
+        categories = collecting.categories_file(steps)
+        if categories is not None:
+            copy(categories, folder.categories)
         summary = collecting.collect(steps, settings, found)
         write(folder.summary, summary.model_dump_json(indent=2))
         if settings.tuning.enabled:

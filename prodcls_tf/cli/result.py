@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from prodcls_tf.cli import terminal
+from prodcls_tf.cli.beside import difference
+from prodcls_tf.cli.categories_shown import show_categories
 from prodcls_tf.cli.search_result import FIGURES, show_found
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show_result(summary: Summary, out: Path) -> None:
-    """Prints the intake's findings, what is unusual, the figures and where the model is.
+    """Prints the intake's findings, what is unusual, figures, categories and where the model is.
 
     Args:
       summary: of the run.
@@ -31,6 +33,7 @@ def show_result(summary: Summary, out: Path) -> None:
     if {"Tuner", "FormerSearch"} & set(summary.seconds):
         show_found(summary.hparams)
     show_figures(summary)
+    show_categories(out / "categories.csv")
     terminal.heading("Model")
     if summary.pushed and summary.model is not None:
         terminal.out().print(
@@ -62,7 +65,7 @@ def show_figures(summary: Summary) -> None:
             Text(title),
             f"{before[name]:.3f}" if name in before else "-",
             Text(f"{after[name]:.3f}", "bold"),
-            _change(change),
+            difference(change),
         )
     terminal.show(table)
 
@@ -83,10 +86,3 @@ def show_intake(out: Path) -> None:
     if report.rows_read > sum(report.kept.values()):
         rejects = terminal.nearby(out / "rejects.csv")
         terminal.out().print(Text(f"  all rows left out: {rejects}", "soft"), soft_wrap=True)
-
-
-def _change(change: float | None) -> Text:
-    if change is None:
-        return Text("-")
-    style = "good" if change > 0.0005 else "bad" if change < -0.0005 else "soft"
-    return Text(f"{change:+.3f}", style)

@@ -10,16 +10,13 @@ from rich.text import Text
 from pipeline.category_figures import category_f1
 from pipeline.training import Training
 from prodcls_tf.cli import terminal
+from prodcls_tf.cli.beside import EQUAL, Values, cells
 from prodcls_tf.cli.runs_found import name_of
 from prodcls_tf.cli.runs_listed import fate, took, when
 from prodcls_tf.cli.runs_settings import differing, settings_of
 from prodcls_tf.cli.search_result import FIGURES
 
 _SHOWN = 30
-# What rounds to nothing at three digits is no difference.
-_EQUAL = 0.0005
-
-Values = Sequence[float | None]
 
 
 def show_comparison(trainings: Sequence[Training]) -> None:
@@ -90,9 +87,9 @@ def _show_figures(trainings: Sequence[Training]) -> None:
     rows = ("-" if test is None else f"{test.rows:,}" for test in tests)
     table.add_row("rows", *rows)
     for name, title in FIGURES.items():
-        table.add_row(Text(title), *_cells([getattr(test, name, None) for test in tests]))
+        table.add_row(Text(title), *cells([getattr(test, name, None) for test in tests]))
     before = [getattr(test.baseline if test else None, "macro_f1", None) for test in tests]
-    table.add_row(Text("macro-F1 before", "soft"), *_cells(before))
+    table.add_row(Text("macro-F1 before", "soft"), *cells(before))
     terminal.show(table)
 
 
@@ -101,7 +98,7 @@ def _show_categories(trainings: Sequence[Training]) -> None:
     if not by_category:
         terminal.note("no F1 by category: the Evaluator's figures of a run are not there any more")
         return
-    changed = {path: values for path, values in by_category.items() if _spread(values) >= _EQUAL}
+    changed = {path: values for path, values in by_category.items() if _spread(values) >= EQUAL}
     # Without a row there is no F1: such a category is neither better nor worse.
     apart = [path for path in by_category if path not in changed and None in by_category[path]]
     equal = len(by_category) - len(changed) - len(apart)
@@ -109,7 +106,7 @@ def _show_categories(trainings: Sequence[Training]) -> None:
     if changed:
         table = terminal.table("category", *_letters(trainings))
         for path, values in list(changed.items())[:_SHOWN]:
-            table.add_row(Text(path), *_cells(values))
+            table.add_row(Text(path), *cells(values))
         terminal.show(table)
     more = len(changed) - _SHOWN
     if more > 0:
@@ -142,17 +139,3 @@ def _letters(trainings: Sequence[Training]) -> list[str]:
         ascii_uppercase[number] if number < len(ascii_uppercase) else f"#{number + 1}"
         for number in range(len(trainings))
     ]
-
-
-def _cells(values: Values) -> list[Text]:
-    """Writes values, and after each but the first its difference from that."""
-    first = values[0]
-    cells = []
-    for number, value in enumerate(values):
-        cell = Text("-" if value is None else f"{value:.3f}")
-        if number and value is not None and first is not None:
-            change = value - first
-            style = "good" if change >= _EQUAL else "bad" if change <= -_EQUAL else "soft"
-            cell.append(f" {change:+.3f}", style)
-        cells.append(cell)
-    return cells

@@ -59,4 +59,4 @@ def as_written(row: Row, settings: DataSettings) -> tuple[Row, bool]:
     """Returns a row as the splits have it, and whether its category path had empty levels."""
     category, gaps = clean_category(row.category, settings.separator)
     fields = clean_fields(row.fields, settings.clean)
-    return Row(fields, category, row.file, row.line, row.group), gaps
+    return row._replace(fields=fields, category=category), gaps

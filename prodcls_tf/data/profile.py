@@ -1,8 +1,7 @@
 """What rows are like, in a few figures: enough to tell whether later ones are like them.
 
 All figures are counts of rows, so that profiles of parts add up and every difference between two
-profiles is one of shares. A text's script is that of most of its letters, by Unicode's script
-property: no model of languages, but it tells Chinese from English, and costs next to nothing.
+profiles is one of shares.
 """
 
 from __future__ import annotations
@@ -13,16 +12,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field
 
+from prodcls_tf.data.scripts import scripts_of
+
 # Lengths are counted up to these bounds, four to a doubling; a longer text counts as the last.
 LENGTHS = sorted({round(2 ** (step / 4)) for step in range(61)})
-
-# Letters of any other script are `Other`.
-SCRIPTS = (
-    *("Latin", "Han", "Cyrillic", "Greek", "Arabic", "Hebrew", "Devanagari", "Bengali"),
-    *("Tamil", "Telugu", "Thai", "Hangul", "Hiragana", "Katakana", "Armenian", "Georgian"),
-)
-OTHER = "Other"
-NO_LETTERS = "no letters"
 
 _NUMBER = r"^[+-]?[0-9][0-9.,]*$"
 
@@ -36,7 +29,7 @@ class FieldProfile(BaseModel):
       empty: rows without a visible character.
       numbers: texts that are a bare number.
       lengths: texts by their number of characters, rounded up to one of `LENGTHS`.
-      scripts: texts by their script: one of `SCRIPTS`, `OTHER` or `NO_LETTERS`.
+      scripts: texts by their script, as `scripts.py` names it.
     """
 
     empty: int = 0
@@ -65,13 +58,7 @@ class FieldProfile(BaseModel):
         places = np.searchsorted(LENGTHS, lengths.to_numpy()).clip(max=len(LENGTHS) - 1)
         for place, count in enumerate(np.bincount(places).tolist()):
             _count(self.lengths, LENGTHS[place], count)
-        # Most texts are ASCII: one look will do for them.
-        ascii_ = pc.equal(pc.binary_length(filled), lengths)
-        plain, others = filled.filter(ascii_), filled.filter(pc.invert(ascii_))
-        latin = _sum(pc.match_substring_regex(plain, pattern="[A-Za-z]"))
-        _count(self.scripts, "Latin", latin)
-        _count(self.scripts, NO_LETTERS, len(plain) - latin)
-        for script, count in _scripts(others).items():
+        for script, count in Counter(scripts_of(filled)).items():
             _count(self.scripts, script, count)
 
 
@@ -106,25 +93,6 @@ class Profile(BaseModel):
             _count(self.categories, path, count)
         for column, values in texts.items():
             self.fields.setdefault(column, FieldProfile()).add(values)
-
-
-def _scripts(texts: Any) -> dict[str, int]:
-    """Counts texts by the script of most of their letters; at a tie, the first of `SCRIPTS`."""
-    import numpy as np
-    import pyarrow.compute as pc
-
-    if not len(texts):
-        return {}
-    letters = pc.count_substring_regex(texts, pattern=r"\p{L}").to_numpy()
-    known = [
-        pc.count_substring_regex(texts, pattern=rf"\p{{{script}}}").to_numpy() for script in SCRIPTS
-    ]
-    # A script's marks are no letters: what is left over may be less than nothing.
-    others = (letters - sum(known)).clip(min=0)
-    table = np.stack([*known, others])
-    best = np.where(letters > 0, table.argmax(axis=0), len(table))
-    names = [*SCRIPTS, OTHER, NO_LETTERS]
-    return {names[place]: count for place, count in enumerate(np.bincount(best).tolist())}
 
 
 def _sum(mask: Any) -> int:

@@ -6,36 +6,39 @@ for the part of the catalogue that is not written in Latin letters.
 
 from __future__ import annotations
 
-import functools
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
+
+from prodcls_tf.data.scripts import scripts_of
 
 # Characters from which on a text is of the next length. Not words: Chinese has no blanks.
 _LENGTHS = (20, 40, 80, 160)
 
 
-def slices_of(category: str, texts: Sequence[str], separator: str) -> dict[str, str]:
-    """Says which slices a row is part of.
+def slices_of(
+    categories: Sequence[str], texts: Sequence[Sequence[str]], separator: str
+) -> dict[str, list[str]]:
+    """Says which slices rows are part of.
 
     Args:
-      category: its path.
-      texts: its text fields.
-      separator: what stands between the levels of the path.
+      categories: their paths.
+      texts: the text fields of each row.
+      separator: what stands between the levels of a path.
 
     Returns:
-      By kind of slice, which one: the path's first level, the length and the script of all texts
-      together.
+      By kind of slice, which one each row is part of: its path's first level, the length and the
+      script of all its texts together.
 
     Example:
-      >>> slices_of("Audio > Headphones", ["wireless headset", ""], " > ")
-      {'category': 'Audio', 'length': 'under 20 characters', 'script': 'latin'}
+      >>> slices_of(["Audio > Headphones"], [["wireless headset", ""]], " > ")
+      {'category': ['Audio'], 'length': ['under 20 characters'], 'script': ['Latin']}
     """
-    text = " ".join(filter(None, texts))
+    import pyarrow as pa
+
+    whole = [" ".join(filter(None, row)) for row in texts]
     return {
-        "category": category.split(separator)[0],
-        "length": length_of(text),
-        "script": script_of(text),
+        "category": [path.split(separator)[0] for path in categories],
+        "length": [length_of(text) for text in whole],
+        "script": scripts_of(pa.array(whole, pa.string())),
     }
 
 
@@ -50,25 +53,3 @@ def length_of(text: str) -> str:
         if len(text) < end:
             return f"{shortest} to {end - 1} characters" if shortest else f"under {end} characters"
     return f"{_LENGTHS[-1]} characters or more"
-
-
-def script_of(text: str) -> str:
-    """Returns the script that most letters of a text are written in, `none` without letters.
-
-    It is the first word of the letters' names in Unicode: `latin`, `cyrillic`, `arabic`, `cjk`
-    (Chinese characters), `hiragana`, `hangul`. A language is not told by it, but it costs no
-    model and is never wrong.
-
-    Example:
-      >>> script_of("手机壳 iPhone 15 保护套 防摔 透明"), script_of("13.3 / 5")
-      ('cjk', 'none')
-    """
-    found = Counter(filter(None, map(_script, text)))
-    return found.most_common(1)[0][0] if found else "none"
-
-
-@functools.lru_cache(maxsize=4096)
-def _script(character: str) -> str:
-    if not character.isalpha():
-        return ""
-    return unicodedata.name(character, "").partition(" ")[0].lower()

@@ -54,11 +54,12 @@ with progress.listening(lambda event: print("|", event.task, "|", event.detail, 
 
 @dataclass(frozen=True)
 class Shop:
-    """Where a tiny shop's files lie."""
+    """Where a tiny shop's files lie, and by which column its models are compared, too."""
 
     products: Path
     encoder: Path
     out: Path
+    slice_by: str = ""
 
     def settings(self, *overrides: str) -> Settings:
         """Settings that push any model."""
@@ -66,6 +67,7 @@ class Shop:
             self.encoder,
             "data.val_share=0.2",
             "data.test_share=0.2",
+            f"data.slice_by={self.slice_by}",
             "evaluation.min_accuracy=0",
             "evaluation.min_macro_f1=0",
             "evaluation.max_drop=1",
@@ -104,6 +106,7 @@ def write_products(path: Path, count: int) -> None:
     """Writes a product file of so many rows, some filed wrongly: no model gets them all."""
     rows = tiny_rows(count)
     rows["category"][::7] = ["Audio"] * len(rows["category"][::7])
+    rows["store"] = [("north", "south")[number % 2] for number in range(count)]
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(rows)
@@ -116,7 +119,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     folder = tmp_path_factory.mktemp("shop")
     write_products(folder / "products.csv", 160)
     encoder = write_tiny_encoder(folder / "encoder")
-    return Shop(folder / "products.csv", encoder, folder / "out")
+    return Shop(folder / "products.csv", encoder, folder / "out", slice_by="store")
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ import pytest
 import tensorflow as tf
 from tfx.types.standard_artifacts import Examples, Model, ModelBlessing
 
-from pipeline.comparison import Columns, ComparisonDriver, ComparisonExecutor, compared
+from pipeline.comparison import CATEGORIES, Columns, ComparisonDriver, ComparisonExecutor, compared
 from pipeline.gates import GateReport
 from pipeline.serving_now import identity, rival
+from prodcls_tf.evaluation.category_changes import read_changes
 from prodcls_tf.manifest import write_manifest
 from prodcls_tf.release.moves import promote
 from prodcls_tf.release.order import config_file
@@ -63,7 +64,8 @@ def _served(model: Path, serving: Path, version: int) -> Path:
 
 
 def _judged(candidate: Path, serving: Path, split: Path) -> GateReport:
-    return compared(candidate, serving, str(split), COLUMNS, EXACT)
+    report, _ = compared(candidate, serving, str(split), COLUMNS, EXACT)
+    return report
 
 
 def test_models_of_other_fields_are_asked_about_the_same_rows(
@@ -176,7 +178,7 @@ def _executed(
 def _is_blessed(blessing: ModelBlessing) -> bool:
     blessed = blessing.get_int_custom_property("blessed") == 1
     files = {path.name for path in Path(blessing.uri).iterdir()}
-    assert files == {"report.json", "BLESSED" if blessed else "NOT_BLESSED"}
+    assert files - {CATEGORIES} == {"report.json", "BLESSED" if blessed else "NOT_BLESSED"}
     return blessed
 
 
@@ -184,12 +186,26 @@ def test_first_model_is_blessed_without_a_question(good: Path, split: Path, tmp_
     blessing = _executed(good, tmp_path / "serving", split, tmp_path / "out")
     assert _is_blessed(blessing)
     assert GateReport.read(tmp_path / "out").comparison is None
+    assert not (tmp_path / "out" / CATEGORIES).exists()
 
 
 def test_worse_model_is_not_blessed(good: Path, poor: Path, split: Path, tmp_path: Path) -> None:
     _served(good, tmp_path / "serving", 17)
     assert not _is_blessed(_executed(poor, tmp_path / "serving", split, tmp_path / "out"))
     assert GateReport.read(tmp_path / "out").reasons
+
+
+def test_what_became_of_each_category_is_left_beside_the_blessing(
+    good: Path, poor: Path, split: Path, tmp_path: Path
+) -> None:
+    _served(good, tmp_path / "serving", 17)
+    _executed(poor, tmp_path / "serving", split, tmp_path / "out")
+    lost = {one.category: one.lost_to for one in read_changes(tmp_path / "out" / CATEGORIES)}
+    assert lost == {
+        "Audio > Headphones": "",
+        "Home > Cookware": "Audio > Headphones (20)",
+        "Pets > Cats > 猫粮": "Audio > Headphones (20)",
+    }
 
 
 def test_model_that_the_evaluator_refused_is_not_blessed(

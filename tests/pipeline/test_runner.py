@@ -21,6 +21,7 @@ from pipeline.runner import run
 from pipeline.summary import Summary
 from prodcls_tf.data.encoded import EncodedExamples
 from prodcls_tf.errors import EncoderError, InputError, OutputError
+from prodcls_tf.evaluation.category_changes import read_changes
 from prodcls_tf.manifest import Manifest, check_manifest
 from prodcls_tf.model.storage import build_text_to_ids
 from prodcls_tf.settings import Settings
@@ -236,7 +237,8 @@ def test_missing_column_is_told_before_tensorflow_loads(shop: Shop, tmp_path: Pa
 
 def test_error_inside_a_step_comes_as_itself(shop: Shop, tmp_path: Path) -> None:
     products = tmp_path / "one.csv"
-    products.write_text("title,category\n" + "".join(f"cable {n},A\n" for n in range(40)))
+    rows = "".join(f"cable {n},A,north\n" for n in range(40))
+    products.write_text(f"title,category,store\n{rows}")
     with pytest.raises(InputError, match="at least two categories"):
         run(shop.settings(), {"all": [products]}, tmp_path / "out")
     assert not (tmp_path / "out" / "summary.json").exists()
@@ -419,6 +421,18 @@ def test_model_that_is_worse_than_the_serving_one_is_not_pushed(resumed: Run, wo
     assert f"of version {serving}, which serves" in worse.summary.reason
     assert "evaluation.max_drop allows 0.005" in worse.summary.reason
     assert "test rows of category 'Phones'" in worse.summary.reason
+
+
+def test_models_are_compared_by_a_column_of_the_files_too(worse: Run) -> None:
+    assert worse.summary.comparison is not None
+    slices = [one.slice for one in worse.summary.comparison.changes if one.kind == "store"]
+    assert slices == ["north", "south"]
+
+
+def test_run_leaves_what_became_of_each_category(shop: Shop, worse: Run) -> None:
+    changes = {one.category: one for one in read_changes(OutFolder(shop.out).categories)}
+    assert set(changes) == {"Audio", "Phones > Cables", "Phones > Cases"}
+    assert sum(one.lost for one in changes.values()) > sum(one.won for one in changes.values())
 
 
 def test_history_tells_why_a_worse_model_was_not_pushed(

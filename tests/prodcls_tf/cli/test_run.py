@@ -7,6 +7,7 @@ import pytest
 from pipeline.summary import Summary
 from prodcls_tf.cli import result, run
 from prodcls_tf.errors import InputError
+from prodcls_tf.evaluation.category_changes import CategoryChange, in_order, write_changes
 from prodcls_tf.settings import Settings
 
 FIGURES = {
@@ -88,6 +89,32 @@ def test_result_tells_what_is_unusual_about_the_rows(call, capsys, tmp_path):
     summary = make_summary(anomalies=[{**note, "message": "'brand': the column is new"}])
     result.show_result(summary, tmp_path)
     assert "note  'brand': the column is new" in capsys.readouterr().err
+
+
+def test_result_tells_what_became_of_the_categories(call, capsys, tmp_path):
+    changes = [
+        CategoryChange(category=f"Up {n}", rows=n, f1_before=0.5, f1_after=0.75)
+        for n in range(1, 8)
+    ]
+    changes += [
+        CategoryChange(category="Down", rows=9, f1_before=0.9, f1_after=0.8),
+        CategoryChange(category="Same", rows=9, f1_before=0.9, f1_after=0.9),
+        CategoryChange(category="Garden", state="new", rows=4, f1_after=0.7),
+    ]
+    write_changes(tmp_path / "categories.csv", in_order(changes))
+    result.show_result(make_summary(), tmp_path)
+    shown = capsys.readouterr().out
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["Down", "9", "0.900", "0.800", "-0.100"] in lines
+    assert ["Up", "7", "7", "0.500", "0.750", "+0.250"] in lines
+    assert "Up 2" not in shown
+    assert "1 fell, 7 rose, 1 without a difference, 1 new (Garden)" in shown
+    assert str(tmp_path / "categories.csv") in shown
+
+
+def test_first_model_has_no_table_of_categories(call, capsys, tmp_path):
+    result.show_result(make_summary(), tmp_path)
+    assert "F1 by category" not in capsys.readouterr().out
 
 
 def test_what_to_type_to_serve_names_the_run_and_its_model(tmp_path):
