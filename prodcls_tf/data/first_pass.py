@@ -16,6 +16,9 @@ from prodcls_tf.data.preparing import prepare
 from prodcls_tf.data.report import EXAMPLES, Finding
 from prodcls_tf.settings import DataSettings
 
+# What the pass is called where progress is shown.
+READING = "reading products"
+
 # What the report says of single rows, by the names of its fields.
 _FINDINGS = ("rejected", "mended", "cleaned", "empty_text", "empty_label", "empty_levels")
 

@@ -36,12 +36,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prodcls_tf.data.concluding import conclude
-from prodcls_tf.data.first_pass import survey_part, verdict_file
+from prodcls_tf.data.first_pass import READING, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import LeftOut
 from prodcls_tf.data.report import IntakeReport
-from prodcls_tf.data.second_pass import kept_rows
+from prodcls_tf.data.second_pass import SPLITTING, kept_rows
 from prodcls_tf.progress import Counter, report
 from prodcls_tf.settings import DataSettings
 
@@ -84,11 +84,11 @@ class Intake:
         for part in self._parts:
             part.check()
         total = sum(map(len, self._parts.values()))
-        count = Counter("splitting products", total)
+        count = Counter(SPLITTING, total)
         for part, verdicts in self._parts.items():
             tell = left_out or (lambda _: None)
             yield from kept_rows(part, verdicts, self._settings, tell, count)
-        report("splitting products", done=total, total=total)
+        report(SPLITTING, done=total, total=total)
 
 
 def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Intake:
@@ -119,11 +119,11 @@ def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Int
       4 rows left out: repeated, same text and category (products.csv:88; ...)
     """
     parts = plan(sources, settings)
-    count = Counter("reading products")
+    count = Counter(READING)
     with tempfile.TemporaryDirectory(prefix="prodcls-") as folder:
         work = Path(folder)
         surveyed = [survey_part(part, settings, work, count) for part in parts]
         conclusion = conclude(surveyed, sources, settings, work)
         verdicts = {part: verdict_file(work, part).read_bytes() for part in parts}
-    report("reading products", done=count.done, total=count.done)
+    report(READING, done=count.done, total=count.done)
     return Intake(settings, verdicts, conclusion.categories, conclusion.report)

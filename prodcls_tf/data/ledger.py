@@ -100,7 +100,8 @@ class LedgerWriter:
 def append_run(path: Path, records: Array, key: str) -> None:
     """Sorts records by a field and adds them to a file; of equal ones the first stays first."""
     with path.open("ab") as stream:
-        records[np.argsort(records[key], kind="stable")].tofile(stream)
+        # numpy's tofile would not say that the disk is full.
+        stream.write(records[np.argsort(records[key], kind="stable")].tobytes())
 
 
 @dataclass

@@ -13,6 +13,9 @@ from prodcls_tf.data.rejects import LeftOut
 from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
 
+# What the pass is called where progress is shown.
+SPLITTING = "splitting products"
+
 
 def kept_rows(
     part: Part,
