@@ -32,6 +32,9 @@ from prodcls_tf.settings import DataSettings
 PART_BYTES = 8 << 20
 PART_ROWS = 100_000
 
+# No character has more than four bytes.
+_LONGEST = 4 * MAX_LINE_CHARACTERS
+
 # In these, by the beginnings of the codecs' names, 0a and 0d are line ends wherever they stand.
 _PLAIN_ENDS = (
     "ascii", "big5", "cp125", "cp437", "cp85", "cp866", "cp932", "cp949", "cp950", "euc", "gb",
@@ -105,7 +108,7 @@ def _cuts(stream: BinaryIO, size: int, notes: FileNotes, header: int) -> Iterato
     lines = _Lines(stream, notes.encoding)
     reader = csv.reader(lines, delimiter=notes.delimiter or ",", strict=True)
     quoted, goal = bool(notes.delimiter), PART_BYTES
-    while raw := lines.next_raw():
+    while raw := lines.read(goal, quoted):
         if quoted and b'"' in raw:
             lines.waiting = lines.physical(raw)
             while lines.waiting:
@@ -136,18 +139,25 @@ class _Lines:
         self.waiting: list[str] = []
         self._stream, self._encoding, self._raw = stream, encoding, b""
 
-    def next_raw(self) -> bytes:
-        """Returns what goes to the next 0a; b'' at the end, or where that is too far away."""
-        # No character has more than four bytes.
-        raw = self._stream.readline(4 * MAX_LINE_CHARACTERS)
-        if len(raw) >= 4 * MAX_LINE_CHARACTERS:
-            return b""
-        self.place += len(raw)
-        self.number += 1
-        if b"\r" in raw:
-            self.number += raw.count(b"\r") - raw.endswith(b"\r\n")
-        self._raw = raw
-        return raw
+    def read(self, goal: int, quoted: bool) -> bytes:
+        """Reads on to the first line that ends at the goal or later, or, if `quoted`, has a quote.
+
+        A line here goes to the next 0a.
+
+        Returns:
+          The line; b'' at the end of the file, or where a line is too long to be one.
+        """
+        place, number, raw = self.place, self.number, b""
+        while raw := self._stream.readline(_LONGEST):
+            place += len(raw)
+            number += 1
+            if b"\r" in raw:
+                number += raw.count(b"\r") - raw.endswith(b"\r\n")
+            if place >= goal or (quoted and b'"' in raw):
+                break
+        self.place, self.number = place, number
+        self._raw = b"" if len(raw) >= _LONGEST else raw
+        return self._raw
 
     def physical(self, raw: bytes) -> list[str]:
         """Returns the lines in it as `text_lines` tells them, the last one first."""
@@ -169,7 +179,7 @@ class _Lines:
 
     def __next__(self) -> str:
         if not self.waiting:
-            self.waiting = self.physical(self.next_raw())
+            self.waiting = self.physical(self.read(0, quoted=False))
         if not self.waiting:
             raise StopIteration
         self.taken += 1
