@@ -119,7 +119,7 @@ class Passes:
         try:
             return survey_part(part, self.settings, self.work, self.reading)
         except InputError as error:
-            self._refuse(part, error)
+            self._refuse(part.number, error)
             return Surveyed(part)
 
     def decide(self, surveyed: list[Surveyed]) -> list[tuple[Part, int]]:
@@ -130,7 +130,7 @@ class Passes:
         try:
             intake = conclude(surveyed, self.files, self.settings, self.work).report
         except InputError as error:
-            self._refuse(surveyed[0].part, error)
+            self._refuse(0, error)
             return []
         text = json.dumps(intake.to_dict(), ensure_ascii=False, indent=2)
         (self.folder / INTAKE_REPORT).write_text(text, encoding="utf-8")
@@ -150,7 +150,7 @@ class Passes:
                     rows, self.settings.fields, self.folder, part=part.number, sliced=sliced
                 )
             except InputError as error:
-                self._refuse(part, error)
+                self._refuse(part.number, error)
 
     def finish(self, parts: Sequence[Part]) -> None:
         """Puts the lists of rows that were left out together.
@@ -174,8 +174,8 @@ class Passes:
     def _refusals(self) -> list[Path]:
         return sorted(self.work.glob("*.refused"))
 
-    def _refuse(self, part: Part, error: InputError) -> None:
-        path = self.work / f"{part.number:05d}.refused"
+    def _refuse(self, number: int, error: InputError) -> None:
+        path = self.work / f"{number:05d}.refused"
         path.write_text(str(error), encoding="utf-8", errors="surrogateescape")
 
 
