@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import apache_beam as beam
 import tensorflow as tf
 from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.dsl.components.base.base_executor import BaseExecutor
-from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.proto import example_gen_pb2
 from tfx.types import Artifact, Channel, artifact_utils
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.types.standard_artifacts import Examples
 
-from prodcls_tf.data.intake import survey
+from prodcls_tf.data.concluding import conclude
+from prodcls_tf.data.first_pass import READING, Surveyed, survey_part, verdict_file
+from prodcls_tf.data.parts import Part, plan
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import rejects_file
+from prodcls_tf.data.second_pass import SPLITTING, kept_rows
 from prodcls_tf.data.spans import spans_of
+from prodcls_tf.errors import InputError
 from prodcls_tf.features import CATEGORY, SLICE, SPLITS
+from prodcls_tf.progress import Counter, report
 from prodcls_tf.settings import DataSettings
 
 # What intake found and left out, beside the splits: a cached step still has its report.
@@ -33,8 +42,12 @@ REJECTS = "rejects.csv"
 ROWS_PER_SHARD = 20_000
 
 
-class ProductExampleGenExecutor(BaseExecutor):
-    """Reads, checks and splits product files with `prodcls_tf.data.intake`."""
+class ProductExampleGenExecutor(BaseBeamExecutor):
+    """Reads, checks and splits product files with `prodcls_tf.data`, in parts, on Beam's workers.
+
+    A row's split can depend on all others (equal texts, categories without a row in train). So all
+    parts are surveyed, then decided together in one place, and then each is read again and written.
+    """
 
     def Do(  # noqa: N802 (TFX's name)
         self,
@@ -56,16 +69,20 @@ class ProductExampleGenExecutor(BaseExecutor):
         settings = DataSettings.model_validate_json(exec_properties["data"])
         (examples,) = output_dict["examples"]
         files = {source: [Path(name) for name in names] for source, names in sources.items()}
-        intake = survey(files, settings)
-        with rejects_file(Path(examples.uri, REJECTS)) as left_out:
-            write_splits(
-                intake.rows(left_out),
-                settings.fields,
-                Path(examples.uri),
-                sliced=bool(settings.slice_by),
-            )
-        report = json.dumps(intake.report.to_dict(), ensure_ascii=False, indent=2)
-        Path(examples.uri, INTAKE_REPORT).write_text(report, encoding="utf-8")
+        parts = plan(files, settings)
+        with tempfile.TemporaryDirectory(prefix="intake-", dir=examples.uri) as work:
+            passes = Passes(files, settings, Path(examples.uri), Path(work))
+            with self._make_beam_pipeline() as pipeline:
+                (
+                    pipeline
+                    | "Parts" >> beam.Create(parts)
+                    | "Survey" >> beam.Map(passes.survey)
+                    | "All" >> beam.combiners.ToList()
+                    | "Decide" >> beam.FlatMap(passes.decide)
+                    | "Spread" >> beam.Reshuffle()
+                    | "Write" >> beam.MapTuple(passes.write)
+                )
+            passes.finish(parts)
 
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         paths = [path for found in files.values() for path in found]
@@ -74,6 +91,92 @@ class ProductExampleGenExecutor(BaseExecutor):
         examples.set_string_custom_property("input_fingerprint", exec_properties["fingerprint"])
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
+
+
+@dataclass
+class Passes:
+    """What Beam's workers do with the parts; each has a copy of this.
+
+    Beam hands on nothing of an exception but its text, so what is wrong with the files is left in
+    the folder `work`, and told by `finish`.
+
+    Attributes:
+      files: the product files by source.
+      settings: columns, separator and shares.
+      folder: gets the splits and the report.
+      work: gets what is only needed meanwhile; all workers see the same one.
+    """
+
+    files: Mapping[str, Sequence[Path]]
+    settings: DataSettings
+    folder: Path
+    work: Path
+    reading: Counter = field(default_factory=lambda: Counter(READING))
+    splitting: Counter = field(default_factory=lambda: Counter(SPLITTING))
+
+    def survey(self, part: Part) -> Surveyed:
+        """Makes the first pass over a part."""
+        try:
+            return survey_part(part, self.settings, self.work, self.reading)
+        except InputError as error:
+            self._refuse(part.number, error)
+            return Surveyed(part)
+
+    def decide(self, surveyed: list[Surveyed]) -> list[tuple[Part, int]]:
+        """Decides about all rows; returns the parts to be written, and the number of all rows."""
+        if self._refusals():
+            return []
+        surveyed.sort(key=lambda found: found.part.number)
+        try:
+            intake = conclude(surveyed, self.files, self.settings, self.work).report
+        except InputError as error:
+            self._refuse(0, error)
+            return []
+        text = json.dumps(intake.to_dict(), ensure_ascii=False, indent=2)
+        (self.folder / INTAKE_REPORT).write_text(text, encoding="utf-8")
+        total = sum(found.rows for found in surveyed)
+        report(READING, done=total, total=total)
+        return [(found.part, total) for found in surveyed]
+
+    def write(self, part: Part, total: int) -> None:
+        """Makes the second pass over a part."""
+        self.splitting.total = total
+        verdicts = verdict_file(self.work, part).read_bytes()
+        with rejects_file(self._rejects(part), header=False) as left_out:
+            rows = kept_rows(part, verdicts, self.settings, left_out, self.splitting)
+            sliced = bool(self.settings.slice_by)
+            try:
+                write_splits(
+                    rows, self.settings.fields, self.folder, part=part.number, sliced=sliced
+                )
+            except InputError as error:
+                self._refuse(part.number, error)
+
+    def finish(self, parts: Sequence[Part]) -> None:
+        """Puts the lists of rows that were left out together.
+
+        Raises:
+          InputError: files cannot be used. Of several reasons the one in the first part is told.
+        """
+        for refusal in self._refusals():
+            raise InputError(refusal.read_text(encoding="utf-8", errors="surrogateescape"))
+        with rejects_file(self.folder / REJECTS):
+            pass
+        with (self.folder / REJECTS).open("ab") as together:
+            for part in parts:
+                with self._rejects(part).open("rb") as own:
+                    shutil.copyfileobj(own, together)
+        report(SPLITTING, done=1, total=1)
+
+    def _rejects(self, part: Part) -> Path:
+        return self.work / f"{part.number:05d}.rejects"
+
+    def _refusals(self) -> list[Path]:
+        return sorted(self.work.glob("*.refused"))
+
+    def _refuse(self, number: int, error: InputError) -> None:
+        path = self.work / f"{number:05d}.refused"
+        path.write_text(str(error), encoding="utf-8", errors="surrogateescape")
 
 
 class ProductExampleGenSpec(ComponentSpec):
@@ -109,7 +212,7 @@ class ProductExampleGen(BaseComponent):
     """
 
     SPEC_CLASS = ProductExampleGenSpec
-    EXECUTOR_SPEC = ExecutorClassSpec(ProductExampleGenExecutor)
+    EXECUTOR_SPEC = BeamExecutorSpec(ProductExampleGenExecutor)
 
     def __init__(
         self,
@@ -130,7 +233,12 @@ class ProductExampleGen(BaseComponent):
 
 
 def write_splits(
-    rows: Iterable[tuple[str, Row]], fields: Sequence[str], folder: Path, *, sliced: bool = False
+    rows: Iterable[tuple[str, Row]],
+    fields: Sequence[str],
+    folder: Path,
+    *,
+    part: int = 0,
+    sliced: bool = False,
 ) -> None:
     """Writes rows as GZIP TFRecords of tf.Example, in the layout of a TFX Examples artifact.
 
@@ -138,40 +246,50 @@ def write_splits(
       rows: the split and the content of each row.
       fields: names of the text fields, in the order of `Row.fields`.
       folder: gets `Split-train/`, `Split-val/` and `Split-test/`.
+      part: number of the part of the input whose rows they are; shards are named by it.
       sliced: whether `Row.slice` goes with them.
     """
+    serialized = _Serializer([*fields, CATEGORY, *([SLICE] if sliced else [])])
     with ExitStack() as stack:
-        writers = {split: _writers(folder / f"Split-{split}", stack) for split in SPLITS}
+        writers = {split: _writers(folder / f"Split-{split}", part, stack) for split in SPLITS}
         writer = {split: next(shards) for split, shards in writers.items()}
         count = dict.fromkeys(SPLITS, 0)
         for split, row in rows:
             if count[split] and count[split] % ROWS_PER_SHARD == 0:
                 writer[split] = next(writers[split])
-            writer[split].write(_example(row, fields, sliced).SerializeToString())
+            values = [*row.fields, row.category, *([row.slice] if sliced else [])]
+            writer[split].write(serialized(values))
             count[split] += 1
 
 
-def _writers(folder: Path, stack: ExitStack) -> Iterator[tf.io.TFRecordWriter]:
-    """Opens one shard after the other; a split without rows still gets an empty one."""
+def _writers(folder: Path, part: int, stack: ExitStack) -> Iterator[tf.io.TFRecordWriter]:
+    """Opens one shard after the other; a part without rows of a split leaves an empty one."""
     folder.mkdir(parents=True, exist_ok=True)
     shard = 0
     while True:
-        path = folder / f"data_tfrecord-{shard:05d}.gz"
+        path = folder / f"data_tfrecord-{part:05d}-{shard:05d}.gz"
         writer = stack.enter_context(tf.io.TFRecordWriter(str(path), "GZIP"))
         yield writer
         writer.close()
         shard += 1
 
 
-def _example(row: Row, fields: Sequence[str], sliced: bool) -> tf.train.Example:
-    texts = dict(zip(fields, row.fields, strict=True))
-    values = {**texts, CATEGORY: row.category, **({SLICE: row.slice} if sliced else {})}
-    return tf.train.Example(
-        features=tf.train.Features(feature={name: _text(value) for name, value in values.items()})
-    )
+class _Serializer:
+    """Makes the bytes of tf.Examples with the same features.
 
+    One message is filled again and again: to make one takes three times as long.
+    """
 
-def _text(value: str) -> tf.train.Feature:
-    # JSON can carry halves of surrogate pairs, which UTF-8 has no bytes for.
-    data = value.encode("utf-8", "replace")
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[data]))
+    def __init__(self, names: Sequence[str]) -> None:
+        self._example = tf.train.Example()
+        feature = self._example.features.feature
+        self._slots = [feature[name].bytes_list.value for name in names]
+        for slot in self._slots:
+            slot.append(b"")
+
+    def __call__(self, values: Sequence[str]) -> bytes:
+        for slot, value in zip(self._slots, values, strict=True):
+            # JSON can carry halves of surrogate pairs, which UTF-8 has no bytes for.
+            slot[0] = value.encode("utf-8", "replace")
+        # The order of a map's keys is left to chance otherwise.
+        return cast(bytes, self._example.SerializeToString(deterministic=True))

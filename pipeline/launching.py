@@ -152,7 +152,8 @@ def shown_error(name: str, error: BaseException, run_log: Path) -> ProdclsError:
             return cause
         if _is_full_disk(cause):
             return OutputError(
-                f"A run needs room on its disk. Received a full one in the step {name}: {cause}. "
+                f"A run needs room on its disk. Received a full one in the step {name}: "
+                f"{_no_space(cause)}. "
                 "Free some space and run the same command again: finished steps are kept."
             )
     return RunError(
@@ -171,7 +172,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _is_full_disk(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return isinstance(error, tf.errors.ResourceExhaustedError) and "No space left" in str(error)
+    # All that Beam tells of an exception of a worker is its text, in a RuntimeError.
+    told = isinstance(error, (tf.errors.ResourceExhaustedError, RuntimeError))
+    return told and "No space left" in str(error)
+
+
+def _no_space(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return next((line.strip() for line in lines if "No space left" in line), str(error))
 
 
 def _first_line(error: BaseException) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -12,6 +12,15 @@ from tfx.dsl.compiler import placeholder_utils
 from tfx.orchestration.portable.beam_executor_operator import BeamExecutorOperator
 
 _LOCAL = (None, "DirectRunner", "FnApiRunner")
+
+
+def local_pipeline(arguments: Sequence[str]) -> beam.Pipeline:
+    """Makes a pipeline that runs in this process, or in others of this machine.
+
+    Args:
+      arguments: options of Beam, such as `--direct_num_workers=2`.
+    """
+    return beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(list(arguments)))
 
 
 class LocalBeamOperator(BeamExecutorOperator):
@@ -50,6 +59,6 @@ class LocalBeamOperator(BeamExecutorOperator):
             self.beam_pipeline_args = []
 
             def make_beam_pipeline_fn() -> beam.Pipeline:
-                return beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(arguments))
+                return local_pipeline(arguments)
 
         return super().run_executor(execution_info, make_beam_pipeline_fn)

@@ -44,6 +44,25 @@ def report(task: str, done: int, total: Optional[int] = None, detail: str = "") 
         listener(Event(task, done, total, detail))
 
 
+class Counter:
+    """Counts the units of a task and reports every so many of them.
+
+    Args:
+      task: as in `Event`.
+      total: as in `Event`.
+      every: so many units.
+    """
+
+    def __init__(self, task: str, total: Optional[int] = None, every: int = 5_000) -> None:
+        self.task, self.total, self.every, self.done = task, total, every, 0
+
+    def __call__(self) -> None:
+        """Counts one."""
+        self.done += 1
+        if not self.done % self.every:
+            report(self.task, self.done, self.total)
+
+
 @contextlib.contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Calls `listener` with every event that is reported within the `with` block."""

@@ -12,11 +12,13 @@ MISSING = frozenset({"nan", "NaN", "null", "None", "N/A"})
 _ZERO_WIDTH = re.compile("[\u200b\u2060\ufeff]")
 
 
+@functools.lru_cache(maxsize=1 << 12)
 def clean_category(text: str, separator: str) -> tuple[str, bool]:
     r"""Makes one path of a label cell: levels trimmed, blanks and Unicode composed, gaps closed.
 
     Where the separator has blanks around it, any blanks there will do (`A\u00a0>  B` for ` > `),
-    but some must be: `A>B` is one level. Case is kept: `TV` and `Tv` are two categories.
+    but some must be: `A>B` is one level. Case is kept: `TV` and `Tv` are two categories. Remembers
+    the last cells: a shop has far fewer categories than products.
 
     Args:
       text: the cell.

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from prodcls_tf.data.columns import check_columns
 from prodcls_tf.data.detecting import AUTO
+from prodcls_tf.data.files import Stretch
 from prodcls_tf.data.notes import FileNotes, RowError
 from prodcls_tf.data.text_lines import (
     MAX_LINE_CHARACTERS,
@@ -41,7 +42,11 @@ _AT_END = "unexpected end of data"
 
 
 def csv_rows(
-    path: Path, wanted: Mapping[str, str], style: CsvStyle, notes: FileNotes | None = None
+    path: Path,
+    wanted: Mapping[str, str],
+    style: CsvStyle,
+    notes: FileNotes | None = None,
+    stretch: Stretch | None = None,
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads the wanted columns of a CSV file, row by row; empty lines are skipped.
 
@@ -51,6 +56,7 @@ def csv_rows(
         are taken without outer blanks.
       style: how the file is written, as far as it is known.
       notes: told of encoding, delimiter, mended quotes, and of the rows that are passed over.
+      stretch: what to read of the file, whole records as `cutting` finds them; None for all.
 
     Yields:
       The physical line at which the row starts, counted from 1, and the wanted cells.
@@ -61,7 +67,7 @@ def csv_rows(
         of cells than the header.
     """
     places: list[int] = []
-    for line, cells in csv_records(path, wanted, style, notes):
+    for line, cells in csv_records(path, wanted, style, notes, stretch):
         if places:
             yield line, [cells[place] for place in places]
         else:
@@ -69,7 +75,11 @@ def csv_rows(
 
 
 def csv_records(
-    path: Path, wanted: Mapping[str, str], style: CsvStyle, notes: FileNotes | None = None
+    path: Path,
+    wanted: Mapping[str, str],
+    style: CsvStyle,
+    notes: FileNotes | None = None,
+    stretch: Stretch | None = None,
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads all columns of a CSV file, the header first; otherwise as `csv_rows`.
 
@@ -79,6 +89,7 @@ def csv_records(
         one; the others may be called anything, twice or not at all.
       style: how the file is written, as far as it is known.
       notes: told of what is noticed.
+      stretch: as in `csv_rows`; the header is the file's in any case.
 
     Yields:
       The physical line at which the record starts, counted from 1, and its cells, as many as the
@@ -88,7 +99,9 @@ def csv_records(
       InputError: as `csv_rows`.
     """
     notes = notes or FileNotes()
-    source = _Source(path, text_lines(path, style.encoding, notes))
+    at_start = stretch is None or stretch.start == 0
+    lines = text_lines(path, style.encoding, notes, stretch if at_start else None)
+    source = _Source(path, lines)
     header = source.peek()
     if header is None:
         raise InputError(
@@ -107,6 +120,8 @@ def csv_records(
             cells = [name.strip() for name in cells]
             check_columns(cells, wanted, path)
             source.width = len(cells)
+            if stretch and not at_start:
+                source.go_on(text_lines(path, style.encoding, notes, stretch), stretch.line)
         elif notes.tolerant and bad_bytes(source.record):
             notes.refuse(bad_row(path, line, source.record, notes.encoding))
             continue
@@ -164,6 +179,11 @@ class _Source:
         self.number += len(self._peeked)
         self._peeked.clear()
         return match[1]
+
+    def go_on(self, lines: Iterator[str], number: int) -> None:
+        """Takes other lines from here on, of which the first has this number."""
+        self._lines = lines
+        self.number = number - 1
 
     def start(self) -> None:
         """Begins a new record."""

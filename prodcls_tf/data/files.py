@@ -6,10 +6,11 @@ import contextlib
 import glob
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, Optional, cast
 
 from prodcls_tf.errors import InputError
 
@@ -27,6 +28,20 @@ _PACKED = (".gz", ".zst")
 SUPPORTED = (
     ".csv, .tsv, .jsonl, .ndjson, .json (one object a line), all also with .gz or .zst; .parquet"
 )
+
+
+class Stretch(NamedTuple):
+    """A part of a file that can be read by itself.
+
+    Attributes:
+      start: its first byte, in Parquet its first row group.
+      stop: what follows its last one; None for all that is left.
+      line: number of its first line, in Parquet of its first row; from 1.
+    """
+
+    start: int
+    stop: Optional[int]
+    line: int
 
 
 def kind_of(path: Path) -> str | None:
@@ -103,8 +118,13 @@ def stamp(path: Path) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file for reading bytes, unpacked where its name ends in `.gz` or `.zst`."""
+def open_bytes(path: Path, stretch: Stretch | None = None) -> Iterator[BinaryIO]:
+    """Opens a file for reading bytes, unpacked where its name ends in `.gz` or `.zst`.
+
+    Args:
+      path: the file.
+      stretch: what to read of it, None for all; one that ends before the file does is read at once.
+    """
     with refusing_unreadable(path):
         if path.name.lower().endswith(".gz"):
             with gzip.open(path, "rb") as unzipped:
@@ -116,7 +136,9 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, pyarrow.CompressedInputStream(packed, "zstd"))
         else:
             with path.open("rb") as stream:
-                yield stream
+                start, stop, _ = stretch or (0, None, 1)
+                stream.seek(start)
+                yield stream if stop is None else io.BytesIO(stream.read(stop - start))
 
 
 @contextlib.contextmanager

@@ -38,7 +38,9 @@ def fold(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
         text = unicodedata.normalize("NFKC", text)
-    return " ".join(_INVISIBLE.sub("", text).split())
+    if not text.isprintable():
+        text = _INVISIBLE.sub("", text)
+    return " ".join(text.split())
 
 
 def fold_row(fields: Iterable[str]) -> str:

@@ -31,26 +31,19 @@ rule 4 now keeps another row of its text, which is of another group.
 
 from __future__ import annotations
 
-import math
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from prodcls_tf import progress
-from prodcls_tf.data.decisions import REASONS, Verdict, decide
-from prodcls_tf.data.files import stamp
-from prodcls_tf.data.first_pass import REPORT_EVERY, FirstPass, changed
-from prodcls_tf.data.notes import FileNotes, RowError, excerpt
-from prodcls_tf.data.preparing import as_written
-from prodcls_tf.data.reading import Row, read_file
+from prodcls_tf.data.concluding import conclude
+from prodcls_tf.data.first_pass import READING, survey_part, verdict_file
+from prodcls_tf.data.parts import Part, plan
+from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import LeftOut
 from prodcls_tf.data.report import IntakeReport
-from prodcls_tf.errors import InputError
-from prodcls_tf.features import SPLITS
+from prodcls_tf.data.second_pass import SPLITTING, kept_rows
+from prodcls_tf.progress import Counter, report
 from prodcls_tf.settings import DataSettings
-
-# More categories than this, nearly all with one row, are no categories but names or numbers.
-_MANY_CATEGORIES = 10
-_NEARLY_ALL = 0.9
 
 
 class Intake:
@@ -64,9 +57,7 @@ class Intake:
     def __init__(
         self,
         settings: DataSettings,
-        stamps: Mapping[Path, tuple[int, int]],
-        order: Sequence[Path],
-        verdicts: bytes,
+        parts: Mapping[Part, bytes],
         categories: list[str],
         report: IntakeReport,
     ):
@@ -74,9 +65,7 @@ class Intake:
         self.report = report
         self.categories = categories
         self._settings = settings
-        self._stamps = dict(stamps)
-        self._order = list(order)
-        self._verdicts = verdicts
+        self._parts = dict(parts)
 
     def rows(
         self, left_out: Callable[[LeftOut], object] | None = None
@@ -92,42 +81,23 @@ class Intake:
         Raises:
           InputError: a file has changed since the survey.
         """
-        for path in self._order:
-            self._check(path)
-        tell = left_out or (lambda _: None)
-        number, total = 0, len(self._verdicts)
-        for path in self._order:
-            self._check(path)
-            notes = FileNotes(
-                on_reject=lambda e: tell(LeftOut(str(e.path), e.line, e.reason, e.excerpt))
-            )
-            for row in read_file(path, self._settings, notes=notes):
-                if number >= total:
-                    raise changed(path)
-                verdict = Verdict(self._verdicts[number])
-                number += 1
-                if verdict in REASONS:
-                    shown = excerpt([*row.fields, row.category])
-                    tell(LeftOut(row.file, row.line, REASONS[verdict], shown))
-                else:
-                    yield SPLITS[verdict], as_written(row, self._settings)[0]
-                if not number % REPORT_EVERY:
-                    progress.report("splitting products", done=number, total=total)
-            self._check(path)
-        if number != total:
-            raise changed(self._order[-1])
-        progress.report("splitting products", done=number, total=total)
-
-    def _check(self, path: Path) -> None:
-        if stamp(path) != self._stamps[path]:
-            raise changed(path)
+        for part in self._parts:
+            part.check()
+        total = sum(map(len, self._parts.values()))
+        count = Counter(SPLITTING, total)
+        for part, verdicts in self._parts.items():
+            tell = left_out or (lambda _: None)
+            yield from kept_rows(part, verdicts, self._settings, tell, count)
+        report(SPLITTING, done=total, total=total)
 
 
 def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Intake:
     r"""Reads all files once and decides for every row whether and where it is kept.
 
-    Memory: 38 bytes a row while it reads, about 150 for a moment while it decides, one byte a
-    row afterwards (tests hold it to this); the texts themselves are never held.
+    One part of the files after the other, in this process; the pipeline's first step does the same
+    with workers side by side. What is remembered of the rows meanwhile, 46 bytes of each and as
+    much again while near duplicates are counted, lies in the system's folder for temporary files;
+    one byte of each is held afterwards.
 
     Args:
       sources: `{"all": files}`, to be split by the hash of the text; or ready splits under
@@ -148,86 +118,12 @@ def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Int
       1,312 rows read; kept: 1,040 train, 131 val, 137 test; 26 categories
       4 rows left out: repeated, same text and category (products.csv:88; ...)
     """
-    _check_sources(sources)
-    reader = FirstPass(settings)
-    for name, files in sources.items():
-        reader.read(list(files), SPLITS.index("train" if name == "all" else name))
-    decisions = decide(reader.ledger, sources.keys(), settings)
-    progress.report("reading products", done=len(reader.ledger), total=len(reader.ledger))
-    report, categories = reader.report(decisions), reader.learned(decisions)
-    _check_rejects(report, reader.rejects, settings.max_rejects)
-    _check_usable(report, reader.order, categories, settings)
-    return Intake(
-        settings,
-        reader.stamps,
-        reader.order,
-        decisions.verdict.tobytes(),
-        categories,
-        report,
-    )
-
-
-def _check_sources(sources: Mapping[str, Sequence[Path]]) -> None:
-    names = set(sources)
-    if names != {"all"} and not ("train" in names and names <= set(SPLITS)):
-        raise InputError(
-            "Product files are either split here (`all`) or come as ready splits: `train`, with "
-            f"or without `val` and `test`. Received: {', '.join(sorted(names)) or 'none'}. "
-            "Name the training files too."
-        )
-
-
-def _check_rejects(report: IntakeReport, first: Sequence[RowError], share: float) -> None:
-    """Refuses files of which more rows than allowed cannot be read."""
-    rejected = report.rejected.rows
-    if rejected <= share * report.rows_read:
-        return
-    places = "".join(f"\n  {e.path}:{e.line} {e.reason}: {e.excerpt}" for e in first)
-    more = "\n  ..." if rejected > len(first) else ""
-    needed = math.ceil(rejected / report.rows_read * 1_000) / 1_000
-    raise InputError(
-        f"At most {share:.3%} of the rows may be unreadable (data.max_rejects). Received "
-        f"{rejected:,} of {report.rows_read:,}:{places}{more}\nOf the first: {first[0]}\nMend the "
-        f"rows or the export; or go on without them, with --set data.max_rejects={needed:g}"
-    )
-
-
-def _check_usable(
-    report: IntakeReport,
-    paths: Sequence[Path],
-    categories: Sequence[str],
-    settings: DataSettings,
-) -> None:
-    """Refuses rows that nothing can be learned from, or that leave a split empty."""
-    found = "".join(f"\n  {sentence}" for sentence in report.findings())
-    files = ", ".join(str(path) for path in paths[:3])
-    files += ", ..." if len(paths) > 3 else ""
-    label = f"the column {settings.label!r} of {files}"
-    if not sum(report.kept.values()):
-        raise InputError(
-            f"There must be rows with a text and a category. Received {report.rows_read:,} rows "
-            f"in {files}, of which none is left:{found}\nCheck the columns named with --text and "
-            "--label."
-        )
-    if report.categories == 1:
-        raise InputError(
-            f"There must be at least two categories to tell apart. Received {categories[0]!r} "
-            f"alone in {label}. Check --label, or add rows of other categories.{found}"
-        )
-    single = report.single_row.rows
-    if report.categories > _MANY_CATEGORIES and single >= _NEARLY_ALL * report.categories:
-        raise InputError(
-            f"A category must have several rows to be learned. Received {report.categories:,} "
-            f"categories in {label}, {single:,} of them with one row: it looks like a name or a "
-            "number of the product. Name the column with the category with --label."
-        )
-    for split, rows in report.kept.items():
-        if not rows:
-            share = "" if split == "train" else f", a larger --set data.{split}_share"
-            if report.near_duplicates.rows:
-                share += ", --set data.near_duplicates=off (rows that are alike share a split)"
-            raise InputError(
-                f"Each split must have at least one row. Received none for {split} out of "
-                f"{report.rows_read:,} rows in {files}. Use more rows{share}, or ready files "
-                f"for it with --{split}.{found}"
-            )
+    parts = plan(sources, settings)
+    count = Counter(READING)
+    with tempfile.TemporaryDirectory(prefix="prodcls-") as folder:
+        work = Path(folder)
+        surveyed = [survey_part(part, settings, work, count) for part in parts]
+        conclusion = conclude(surveyed, sources, settings, work)
+        verdicts = {part: verdict_file(work, part).read_bytes() for part in parts}
+    report(READING, done=count.done, total=count.done)
+    return Intake(settings, verdicts, conclusion.categories, conclusion.report)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prodcls_tf.data.columns import check_columns
+from prodcls_tf.data.files import Stretch
 from prodcls_tf.data.notes import FileNotes, RowError
 from prodcls_tf.data.text_lines import bad_bytes, bad_row, text_lines
 
@@ -19,7 +20,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_rows(
-    path: Path, wanted: Mapping[str, str], encoding: str, notes: FileNotes | None = None
+    path: Path,
+    wanted: Mapping[str, str],
+    encoding: str,
+    notes: FileNotes | None = None,
+    stretch: Stretch | None = None,
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads the wanted keys of a JSON lines file, record by record.
 
@@ -32,6 +37,8 @@ def json_rows(
       wanted: the keys to read, with the option that names each one.
       encoding: name of a Python codec, or `auto`.
       notes: told of the encoding, and of the lines that are passed over.
+      stretch: what to read of the file, None for all. Whether it has the wanted keys at all is only
+        asked where all is read.
 
     Yields:
       The line of the record, counted from 1, and the wanted values.
@@ -42,9 +49,10 @@ def json_rows(
     """
     notes = notes or FileNotes()
     seen: dict[str, None] = {}
-    missing = set(wanted)
+    missing = set() if stretch else set(wanted)
     waiting: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(text_lines(path, encoding, notes), start=1):
+    first = stretch.line if stretch else 1
+    for number, line in enumerate(text_lines(path, encoding, notes, stretch), start=first):
         if not line.strip():
             continue
         try:

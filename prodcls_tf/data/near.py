@@ -20,6 +20,8 @@ MIN_WORDS = 4
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
 # Letters alone; a sign of Chinese or Japanese is a word.
 _LETTERS = re.compile(rf"[{_CJK}]|[^\W\d_{_CJK}]+")
+# The same for ASCII, several times faster: whatever is no letter becomes a blank.
+_PLAIN = {code: " " for code in range(128) if not chr(code).isalpha()}
 # With numbers: 2.4, 3/4 and usb-c are each one word.
 _WORDS = re.compile(r"[^\W_]+(?:[./:,×-][^\W_]+)*")
 
@@ -54,5 +56,6 @@ def near_key(folded: str) -> str:
       >>> near_key("phone case 64 gb red") == near_key("red phone case, 128gb")
       True
     """
-    words = sorted(set(_LETTERS.findall(folded)))
+    found = folded.translate(_PLAIN).split() if folded.isascii() else _LETTERS.findall(folded)
+    words = sorted(set(found))
     return " ".join(words) if len(words) >= MIN_WORDS else word_key(folded)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from prodcls_tf.data.csv_rows import CsvStyle, csv_rows
 from prodcls_tf.data.detecting import AUTO
-from prodcls_tf.data.files import SUPPORTED, find_files, fingerprint, kind_of
+from prodcls_tf.data.files import SUPPORTED, Stretch, find_files, fingerprint, kind_of
 from prodcls_tf.data.json_rows import json_rows
 from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.parquet_rows import parquet_rows
@@ -79,7 +79,11 @@ def read_rows(
 
 
 def read_file(
-    path: Path, settings: DataSettings, labelled: bool = True, notes: FileNotes | None = None
+    path: Path,
+    settings: DataSettings,
+    labelled: bool = True,
+    notes: FileNotes | None = None,
+    stretch: Stretch | None = None,
 ) -> Iterator[Row]:
     """Streams the rows of one product file.
 
@@ -91,15 +95,16 @@ def read_file(
       labelled: whether the label and the columns of groups and slices are read.
       notes: told of how the file is written; where they are tolerant, of the rows that cannot be
         read, too, which are an error otherwise.
+      stretch: what to read of the file, as `cutting` finds it; None for all.
     """
     wanted = wanted_columns(settings, labelled)
     kind = kind_of(path)
     if kind in ("csv", "tsv"):
-        records = csv_rows(path, wanted, csv_style(settings, kind), notes)
+        records = csv_rows(path, wanted, csv_style(settings, kind), notes, stretch)
     elif kind == "json":
-        records = json_rows(path, wanted, settings.encoding, notes)
+        records = json_rows(path, wanted, settings.encoding, notes, stretch)
     elif kind == "parquet":
-        records = parquet_rows(path, wanted)
+        records = parquet_rows(path, wanted, stretch)
     else:
         raise InputError(
             f"A product file must be one of {SUPPORTED}. Received: {path}. "

@@ -26,16 +26,18 @@ class LeftOut(NamedTuple):
 
 
 @contextlib.contextmanager
-def rejects_file(path: Path) -> Iterator[Callable[[LeftOut], None]]:
+def rejects_file(path: Path, *, header: bool = True) -> Iterator[Callable[[LeftOut], None]]:
     """Opens the list, a CSV file with the names of `LeftOut` as its columns.
 
     Args:
       path: overwritten; it grows with the rows left out, memory does not.
+      header: whether it begins with the names; a piece of a list does not.
 
     Yields:
       What takes a row.
     """
     with path.open("w", encoding="utf-8", errors="replace", newline="") as stream:
         lines = csv.writer(stream)
-        lines.writerow(LeftOut._fields)
+        if header:
+            lines.writerow(LeftOut._fields)
         yield lines.writerow

@@ -21,6 +21,17 @@ class Finding(BaseModel):
     rows: int = 0
     examples: list[str] = Field(default_factory=list)
 
+    def count(self, example: str) -> None:
+        """Adds a row, which stands there."""
+        self.rows += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(example)
+
+    def __add__(self, later: Finding) -> Finding:
+        """Returns the sum of two, of which the second comes after the first."""
+        examples = [*self.examples, *later.examples][:EXAMPLES]
+        return Finding(rows=self.rows + later.rows, examples=examples)
+
 
 class FileReport(BaseModel):
     """One product file.

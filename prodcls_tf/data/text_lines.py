@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from prodcls_tf.data.detecting import AUTO, detect_encoding
-from prodcls_tf.data.files import is_packed, open_bytes
+from prodcls_tf.data.files import Stretch, is_packed, open_bytes
 from prodcls_tf.data.notes import FileNotes, RowError
 from prodcls_tf.errors import InputError, SettingsError
 
@@ -29,11 +29,16 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 + byte) for byte in wrong), error.end
 
 
-codecs.register_error("prodcls.mark", _mark)
+# How bytes that are no text are read where they are to be found again.
+MARK = "prodcls.mark"
+codecs.register_error(MARK, _mark)
 
 
 def text_lines(
-    path: Path, encoding: str = "utf-8", notes: FileNotes | None = None
+    path: Path,
+    encoding: str = "utf-8",
+    notes: FileNotes | None = None,
+    stretch: Stretch | None = None,
 ) -> Iterator[str]:
     r"""Yields the lines of a text file one by one, each with its line end.
 
@@ -43,6 +48,7 @@ def text_lines(
         off in any case.
       notes: get the encoding. Where they are tolerant, bytes that are no text are yielded as
         characters that `bad_bytes` finds.
+      stretch: what to read of the file, whole lines; None for all.
 
     Yields:
       One str a physical line; `\n`, `\r\n` and `\r` end a line.
@@ -56,10 +62,10 @@ def text_lines(
     notes = notes or FileNotes()
     check_encoding(encoding)
     encoding = notes.encoding = detect_encoding(path) if encoding == AUTO else encoding
-    number = 0
+    number = stretch.line - 1 if stretch else 0
     with (
-        open_bytes(path) as raw,
-        io.TextIOWrapper(raw, encoding=encoding, errors="prodcls.mark", newline="") as stream,
+        open_bytes(path, stretch) as raw,
+        io.TextIOWrapper(raw, encoding=encoding, errors=MARK, newline="") as stream,
     ):
         try:
             while line := stream.readline(MAX_LINE_CHARACTERS + 1):

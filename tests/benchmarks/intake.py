@@ -1,15 +1,16 @@
 """Time and memory of the first step on many rows, and prints a line of docs/results.md for each.
 
-    python -m tests.benchmarks.intake [ROWS ...]
+    python -m tests.benchmarks.intake [ROWS ...] [OPTIONS OF BEAM ...]
 
 The rows are titles of the shipped sample, repeated and perturbed: a word left out, moved or
 misspelt, another number; one in a thousand has a cell too many. Each measurement is a process of
-its own, which reads them through `survey` and writes the splits as the pipeline does.
+its own that runs the step's executor as the pipeline does.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import random
 import resource
 import subprocess
@@ -27,17 +28,19 @@ _SAMPLE = Path(prodcls_tf.__file__).parent / "sample" / "products.csv"
 def main() -> int:
     """Measures each number of rows."""
     if sys.argv[1:2] == ["--child"]:
-        _measure(Path(sys.argv[2]), Path(sys.argv[3]))
+        _measure(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
         return 0
-    counts = [int(word.replace(",", "").replace("_", "")) for word in sys.argv[1:]] or _ROWS
-    _say("| rows | MB | first pass s | second pass and writing s | rows a second | peak MB |")
-    _say("|---|---|---|---|---|---|")
+    options = [word for word in sys.argv[1:] if word.startswith("--")]
+    words = [word for word in sys.argv[1:] if word not in options]
+    counts = [int(word.replace(",", "").replace("_", "")) for word in words] or _ROWS
+    _say("| rows | MB | parts | seconds | rows a second | peak MB | of a worker |")
+    _say("|---|---|---|---|---|---|---|")
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "products.csv")
             write_rows(path, count)
             child = [sys.executable, "-m", "tests.benchmarks.intake", "--child"]
-            subprocess.run([*child, str(path), f"{folder}/examples"], check=True)
+            subprocess.run([*child, str(path), f"{folder}/examples", *options], check=True)
     return 0
 
 
@@ -65,32 +68,42 @@ def _perturbed(words: list[str], dice: random.Random) -> list[str]:
     return [*words, str(dice.randrange(10_000))]
 
 
-def _measure(path: Path, folder: Path) -> None:
-    from pipeline.example_gen import write_splits
-    from prodcls_tf.data.intake import survey
-    from prodcls_tf.data.rejects import rejects_file
+def _measure(path: Path, folder: Path, options: list[str]) -> None:
+    from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+    from tfx.types.standard_artifacts import Examples
+
+    from pipeline.example_gen import ProductExampleGenExecutor
+    from pipeline.local_beam import local_pipeline
+    from prodcls_tf.data.parts import plan
     from prodcls_tf.settings import DataSettings
 
-    settings = DataSettings()
-    before = _peak_mb()
-    began = time.perf_counter()
-    intake = survey({"all": [path]}, settings)
-    middle = time.perf_counter()
+    settings, examples = DataSettings(), Examples()
+    examples.uri = str(folder)
     folder.mkdir()
-    with rejects_file(folder / "rejects.csv") as left_out:
-        write_splits(intake.rows(left_out), settings.fields, folder)
-    end = time.perf_counter()
-    rows = intake.report.rows_read
+    properties = {
+        "sources": json.dumps({"all": [str(path)]}),
+        "data": settings.model_dump_json(),
+        "fingerprint": "",
+    }
+    context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
+    step = ProductExampleGenExecutor(context)
+    parts = len(plan({"all": [path]}, settings))
+    before = _peak_mb(resource.RUSAGE_SELF)
+    began = time.perf_counter()
+    step.Do({}, {"examples": [examples]}, properties)
+    seconds = time.perf_counter() - began
+    rows = json.loads((folder / "intake.json").read_text(encoding="utf-8"))["rows_read"]
+    worker = _peak_mb(resource.RUSAGE_CHILDREN)
     _say(
-        f"| {rows:,} | {path.stat().st_size / 1e6:.0f} | {middle - began:.1f} | "
-        f"{end - middle:.1f} | {rows / (end - began):,.0f} | {_peak_mb():.0f} "
-        f"({before:.0f} before) |"
+        f"| {rows:,} | {path.stat().st_size / 1e6:.0f} | {parts} | {seconds:.1f} | "
+        f"{rows / seconds:,.0f} | {_peak_mb(resource.RUSAGE_SELF):.0f} ({before:.0f} before) | "
+        f"{f'{worker:.0f}' if options else '-'} |"
     )
 
 
-def _peak_mb() -> float:
+def _peak_mb(of: int) -> float:
     # Linux counts kilobytes.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(of).ru_maxrss / 1024
 
 
 def _say(line: str) -> None:

@@ -2,14 +2,24 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types.standard_artifacts import Examples
 
 from pipeline import example_gen
+from pipeline.local_beam import local_pipeline
+from prodcls_tf.data import cutting
+from prodcls_tf.data.first_pass import Surveyed
+from prodcls_tf.data.intake import survey
+from prodcls_tf.data.parts import Part, plan
 from prodcls_tf.data.reading import Row
+from prodcls_tf.data.rejects import rejects_file
+from prodcls_tf.errors import InputError
+from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
 
 
@@ -54,24 +64,131 @@ def test_column_to_compare_by_goes_with_the_rows(tmp_path: Path) -> None:
     assert _read(tmp_path / "Split-test" / "*")[0]["slice_value"] == "acme"
 
 
-def test_step_leaves_report_and_rows_left_out_beside_the_splits(tmp_path: Path) -> None:
-    products = tmp_path / "a.csv"
-    good = "".join(f"{kind} number {i},{kind}\n" for kind in ("lamp", "radio") for i in range(60))
-    products.write_text(f"title,category\na &amp; b,lamp\nx,y,z\n,lamp\n{good}", encoding="utf-8")
+def _step(
+    sources: dict[str, list[Path]], folder: Path, *options: str, rejects: float = 0.1
+) -> Path:
+    """Runs the step's executor; returns the folder of its examples."""
     examples = Examples()
-    examples.uri = str(tmp_path / "examples")
-    Path(examples.uri).mkdir()
+    examples.uri = str(folder)
+    folder.mkdir()
     properties = {
-        "sources": json.dumps({"all": [str(products)]}),
-        "data": DataSettings(max_rejects=0.1).model_dump_json(),
+        "sources": json.dumps(
+            {name: [str(path) for path in paths] for name, paths in sources.items()}
+        ),
+        "data": DataSettings(max_rejects=rejects).model_dump_json(),
         "fingerprint": "f",
     }
-    example_gen.ProductExampleGenExecutor().Do({}, {"examples": [examples]}, properties)
-    report = json.loads((tmp_path / "examples" / "intake.json").read_text(encoding="utf-8"))
+    context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
+    executor = example_gen.ProductExampleGenExecutor(context)
+    executor.Do({}, {"examples": [examples]}, properties)
+    return folder
+
+
+GOOD = "".join(f"{kind} number {i},{kind}\n" for kind in ("lamp", "radio") for i in range(60))
+
+
+def test_step_leaves_report_and_rows_left_out_beside_the_splits(tmp_path: Path) -> None:
+    products = tmp_path / "a.csv"
+    products.write_text(f"title,category\na &amp; b,lamp\nx,y,z\n,lamp\n{GOOD}", encoding="utf-8")
+    examples = _step({"all": [products]}, tmp_path / "examples")
+    assert sorted(path.name for path in examples.iterdir()) == [
+        "Split-test", "Split-train", "Split-val", "intake.json", "rejects.csv"
+    ]  # fmt: skip
+    report = json.loads((examples / "intake.json").read_text(encoding="utf-8"))
     assert (report["rows_read"], report["cleaned"]["rows"]) == (123, 1)
-    with (tmp_path / "examples" / "rejects.csv").open(encoding="utf-8", newline="") as stream:
+    with (examples / "rejects.csv").open(encoding="utf-8", newline="") as stream:
         rows = [(row["line"], row["reason"]) for row in csv.DictReader(stream)]
     assert rows == [("3", "3 cells instead of 2"), ("4", "no text")]
-    titles = [e["title"] for e in _read(tmp_path / "examples" / "Split-*" / "*")]
+    titles = [e["title"] for e in _read(examples / "Split-*" / "*")]
     assert "a & b" in titles
     assert len(titles) == 121
+
+
+@pytest.fixture
+def dirty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Path]]:
+    """Two files that are cut into many parts, with rows that are left out for many reasons."""
+    monkeypatch.setattr(cutting, "PART_BYTES", 700)
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for number, path in enumerate(paths):
+        rows = "".join(
+            f"thing {i % 9},c{i % 4}\nx,y,z\nonly {number} {i},r{i}\n" for i in range(30)
+        )
+        path.write_text(f"title,category\n{GOOD}{rows}<br>,lamp\n{GOOD}", encoding="utf-8")
+    return {"all": paths}
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_result_is_the_same_to_the_byte_with_any_number_of_workers(
+    dirty: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    one = _contents(_step(dirty, tmp_path / "one", rejects=1.0))
+    two = ["--direct_num_workers=2", "--direct_running_mode=multi_threading"]
+    assert _contents(_step(dirty, tmp_path / "two", *two, rejects=1.0)) == one
+    assert len([name for name in one if "train" in name]) > 9
+
+
+def test_result_is_that_of_the_library_in_one_process(
+    dirty: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    folder = _step(dirty, tmp_path / "examples", rejects=1.0)
+    intake = survey(dirty, DataSettings(max_rejects=1.0))
+    with rejects_file(tmp_path / "rejects.csv") as left_out:
+        rows = list(intake.rows(left_out))
+    for split in SPLITS:
+        titles = [example["title"] for example in _read(folder / f"Split-{split}" / "*")]
+        assert titles == [row.fields[0] for own, row in rows if own == split]
+    assert (folder / "rejects.csv").read_bytes() == (tmp_path / "rejects.csv").read_bytes()
+    assert json.loads((folder / "intake.json").read_text()) == intake.report.to_dict()
+
+
+@pytest.mark.slow
+def test_parts_are_read_in_as_many_processes_as_asked_for(
+    dirty: dict[str, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    seen.mkdir()
+
+    # A class inside a function goes to the workers by value.
+    class Watched(example_gen.Passes):
+        def survey(self, part: Part) -> Surveyed:
+            (seen / str(os.getpid())).touch()
+            return super().survey(part)
+
+    one = _contents(_step(dirty, tmp_path / "one", rejects=1.0))
+    monkeypatch.setattr(example_gen, "Passes", Watched)
+    two = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    assert _contents(_step(dirty, tmp_path / "two", *two, rejects=1.0)) == one
+    assert len({int(path.name) for path in seen.iterdir()} - {os.getpid()}) == 2
+
+
+def test_what_is_wrong_in_a_part_is_told_as_the_library_tells_it(
+    dirty: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    with dirty["all"][0].open("a", encoding="utf-8") as stream:
+        stream.write(f'"never closed,lamp\n{GOOD}')
+    with pytest.raises(InputError, match=r"a\.csv:333: .* Close the quote"):
+        _step(dirty, tmp_path / "examples", rejects=1.0)
+    assert list((tmp_path / "examples").iterdir()) == []
+
+
+def test_too_many_rejects_stop_the_step(dirty: dict[str, list[Path]], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Received 60 of 662"):
+        _step(dirty, tmp_path / "examples", rejects=0.01)
+
+
+def test_file_that_changes_between_the_passes_is_refused(
+    dirty: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    settings = DataSettings(max_rejects=1.0)
+    passes = example_gen.Passes(dirty, settings, tmp_path, tmp_path)
+    parts = plan(dirty, settings)
+    chosen = passes.decide([passes.survey(part) for part in parts])
+    os.utime(dirty["all"][1], ns=(1, 1))
+    for part, total in chosen:
+        passes.write(part, total)
+    with pytest.raises(InputError, match=r"b\.csv: .* must stay the same"):
+        passes.finish(parts)

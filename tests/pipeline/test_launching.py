@@ -30,6 +30,13 @@ def test_full_disk_is_an_output_error() -> None:
     assert "Trainer" in str(shown)
 
 
+def test_full_disk_is_found_in_what_beam_tells_of_a_worker() -> None:
+    told = "Traceback ...\nOSError: [Errno 28] No space left on device [while running 'Survey']\n"
+    shown = shown_error("ProductExampleGen", RuntimeError(told), LOG)
+    assert isinstance(shown, OutputError)
+    assert "ProductExampleGen: OSError: [Errno 28] No space left on device [" in str(shown)
+
+
 def test_other_error_names_step_and_log() -> None:
     shown = shown_error("Transform", ValueError("odd shape\nmany more lines"), LOG)
     assert isinstance(shown, RunError)
