@@ -85,7 +85,7 @@ def _dataset(
     options = tf.data.Options()
     # Every replica of one machine takes its part of each batch; no file-wise sharding.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    # An iterator whose tuning is on waits at its end for the tuner to wake: as long again as it ran.
+    # An iterator whose tuning is on waits at its end for the tuner: up to as long again as it ran.
     options.autotune.enabled = False
     return dataset.map(gather, _AT_A_TIME).prefetch(4).with_options(options)
 
