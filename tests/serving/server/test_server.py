@@ -52,13 +52,14 @@ def test_sigterm_lets_all_requests_under_way_end(base):
                 health_pb2.HealthCheckRequest(service=NAME), timeout=120
             )
             assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-            calls = [client.slowly(200, timeout=120) for _ in range(60)]
-            slow = {"signature_name": "slow", "inputs": {"rounds": [200]}}
+            # Few and slow, so that the last one comes before the first one ends.
+            calls = [client.slowly(600, timeout=120) for _ in range(20)]
+            slow = {"signature_name": "slow", "inputs": {"rounds": [600]}}
             posts = [pool.submit(httpx.post, rest, json=slow, timeout=120) for _ in range(4)]
             figures = f"http://127.0.0.1:{rest_port}/monitoring/prometheus/metrics"
             until(
                 lambda: (
-                    " 60.0" in httpx.get(figures).text and '"REST"} 4.0' in httpx.get(figures).text
+                    " 20.0" in httpx.get(figures).text and '"REST"} 4.0' in httpx.get(figures).text
                 )
             )
             process.send(signal.SIGTERM)
@@ -66,7 +67,7 @@ def test_sigterm_lets_all_requests_under_way_end(base):
             # Said before the work was done.
             assert not all(call.done() for call in calls)
             assert code_of(lambda: client.predict("pan"))[0] == grpc.StatusCode.UNAVAILABLE
-            assert [len(call.result().outputs) for call in calls] == [1] * 60
+            assert [len(call.result().outputs) for call in calls] == [1] * 20
             assert [post.result().status_code for post in posts] == [200] * 4
         assert process.wait() == 0
 
