@@ -70,6 +70,7 @@ class Places:
       checkpoints: the state of an unfinished training.
       searches: the state of searches for settings, finished ones, too.
       schema: what rows were accepted as.
+      rejects: the rows that intake left out, where too many of them stopped it.
     """
 
     root: str
@@ -79,6 +80,7 @@ class Places:
     checkpoints: str
     searches: str
     schema: str
+    rejects: str
 
     @property
     def search_logs(self) -> str:

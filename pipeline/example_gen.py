@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -29,7 +29,7 @@ from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import rejects_file
 from prodcls_tf.data.second_pass import SPLITTING, kept_rows
 from prodcls_tf.data.spans import spans_of
-from prodcls_tf.errors import InputError
+from prodcls_tf.errors import InputError, RejectsError
 from prodcls_tf.features import CATEGORY, SLICE, SPLITS
 from prodcls_tf.progress import Counter, report
 from prodcls_tf.settings import DataSettings
@@ -71,7 +71,9 @@ class ProductExampleGenExecutor(BaseBeamExecutor):
         files = {source: [Path(name) for name in names] for source, names in sources.items()}
         parts = plan(files, settings)
         with tempfile.TemporaryDirectory(prefix="intake-", dir=examples.uri) as work:
-            passes = Passes(files, settings, Path(examples.uri), Path(work))
+            passes = Passes(
+                files, settings, Path(examples.uri), Path(work), Path(exec_properties["rejects"])
+            )
             with self._make_beam_pipeline() as pipeline:
                 (
                     pipeline
@@ -105,12 +107,14 @@ class Passes:
       settings: columns, separator and shares.
       folder: gets the splits and the report.
       work: gets what is only needed meanwhile; all workers see the same one.
+      rejects: where the list of rows left out goes if there are too many of them.
     """
 
     files: Mapping[str, Sequence[Path]]
     settings: DataSettings
     folder: Path
     work: Path
+    rejects: Path
     reading: Counter = field(default_factory=lambda: Counter(READING))
     splitting: Counter = field(default_factory=lambda: Counter(SPLITTING))
 
@@ -129,6 +133,10 @@ class Passes:
         surveyed.sort(key=lambda found: found.part.number)
         try:
             intake = conclude(surveyed, self.files, self.settings, self.work).report
+        except RejectsError as error:
+            self._list(surveyed)
+            self._refuse(0, InputError(f"{error}\nAll rows left out are listed in {self.rejects}"))
+            return []
         except InputError as error:
             self._refuse(0, error)
             return []
@@ -168,6 +176,15 @@ class Passes:
                     shutil.copyfileobj(own, together)
         report(SPLITTING, done=1, total=1)
 
+    def _list(self, surveyed: Sequence[Surveyed]) -> None:
+        """Lists the rows left out where a person finds them: nothing of this step will stay."""
+        # A file that has changed meanwhile ends the list; the run is refused in any case.
+        with rejects_file(self.rejects) as left_out, contextlib.suppress(InputError):
+            for found in surveyed:
+                verdicts = verdict_file(self.work, found.part).read_bytes()
+                for _ in kept_rows(found.part, verdicts, self.settings, left_out, self.splitting):
+                    pass
+
     def _rejects(self, part: Part) -> Path:
         return self.work / f"{part.number:05d}.rejects"
 
@@ -188,6 +205,7 @@ class ProductExampleGenSpec(ComponentSpec):
         "fingerprint": ExecutionParameter(type=str),
         "data": ExecutionParameter(type=str),
         "version": ExecutionParameter(type=str),
+        "rejects": ExecutionParameter(type=str),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {"examples": ChannelParameter(type=Examples)}
 
@@ -203,10 +221,12 @@ class ProductExampleGen(BaseComponent):
       fingerprint: digest of the files' contents: the step is cached while it stays the same.
       data: columns, separator and shares.
       version: of the code: another one reads the files afresh, and all steps follow.
+      rejects: the CSV file that lists the rows left out where too many of them stop the run; else
+        the list is beside the splits.
 
     Example:
       >>> files = {"all": ["products.csv"]}
-      >>> step = ProductExampleGen(files, "a3b0c4", DataSettings(), version="0.1.0+7d")
+      >>> step = ProductExampleGen(files, "a3b0c4", DataSettings(), "0.1.0+7d", "rejects.csv")
       >>> sorted(step.outputs)
       ['examples']
     """
@@ -220,6 +240,7 @@ class ProductExampleGen(BaseComponent):
         fingerprint: str,
         data: DataSettings,
         version: str,
+        rejects: str,
     ) -> None:
         """See the class."""
         spec = ProductExampleGenSpec(
@@ -227,6 +248,7 @@ class ProductExampleGen(BaseComponent):
             fingerprint=fingerprint,
             data=data.model_dump_json(),
             version=version,
+            rejects=rejects,
             examples=Channel(type=Examples),
         )
         super().__init__(spec=spec)
@@ -250,7 +272,7 @@ def write_splits(
       sliced: whether `Row.slice` goes with them.
     """
     serialized = _Serializer([*fields, CATEGORY, *([SLICE] if sliced else [])])
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         writers = {split: _writers(folder / f"Split-{split}", part, stack) for split in SPLITS}
         writer = {split: next(shards) for split, shards in writers.items()}
         count = dict.fromkeys(SPLITS, 0)
@@ -262,7 +284,9 @@ def write_splits(
             count[split] += 1
 
 
-def _writers(folder: Path, part: int, stack: ExitStack) -> Iterator[tf.io.TFRecordWriter]:
+def _writers(
+    folder: Path, part: int, stack: contextlib.ExitStack
+) -> Iterator[tf.io.TFRecordWriter]:
     """Opens one shard after the other; a part without rows of a split leaves an empty one."""
     folder.mkdir(parents=True, exist_ok=True)
     shard = 0

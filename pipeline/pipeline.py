@@ -75,6 +75,7 @@ def create_pipeline(
         fingerprint=sources.fingerprint,
         data=settings.data,
         version=sources.version,
+        rejects=places.rejects,
     )
     examples = example_gen.outputs["examples"]
 

@@ -261,6 +261,7 @@ def _places(folder: OutFolder, settings: Settings, sources: Sources, encoder: En
         checkpoints=str(folder.checkpoints / _digest(json.dumps(training))),
         searches=str(folder.searches),
         schema=str(folder.schema),
+        rejects=str(folder.rejects),
     )
 
 

@@ -19,6 +19,10 @@ class InputError(ProdclsError):
     """A product file, or data given to the library, cannot be used as it is."""
 
 
+class RejectsError(InputError):
+    """More rows of the product files than allowed cannot be read."""
+
+
 class DataError(ProdclsError):
     """Product rows are not like those accepted before, or what was accepted cannot be read."""
 

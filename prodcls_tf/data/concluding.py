@@ -17,7 +17,7 @@ from prodcls_tf.data.first_pass import Reject, Surveyed, ledger_file, verdict_fi
 from prodcls_tf.data.ledger import Run
 from prodcls_tf.data.reading import no_rows
 from prodcls_tf.data.report import EXAMPLES, FileReport, Finding, IntakeReport
-from prodcls_tf.errors import InputError
+from prodcls_tf.errors import InputError, RejectsError
 from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
 
@@ -56,7 +56,8 @@ def conclude(
       What became of the rows.
 
     Raises:
-      InputError: too many rows cannot be read, or nothing can be learned from what is left.
+      RejectsError: too many rows cannot be read; the verdicts are written all the same.
+      InputError: nothing can be learned from what is left.
     """
     for name, files in sources.items():
         source = SPLITS.index("train" if name == "all" else name)
@@ -148,7 +149,7 @@ def _check_rejects(report: IntakeReport, first: Sequence[Reject], share: float) 
     places = "".join(f"\n  {reject.line}" for reject in first)
     more = "\n  ..." if rejected > len(first) else ""
     needed = math.ceil(rejected / report.rows_read * 1_000) / 1_000
-    raise InputError(
+    raise RejectsError(
         f"At most {share:.3%} of the rows may be unreadable (data.max_rejects). Received "
         f"{rejected:,} of {report.rows_read:,}:{places}{more}\nOf the first: "
         f"{first[0].message}\nMend the rows or the export; or go on without them, with --set "

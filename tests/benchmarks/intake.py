@@ -84,6 +84,7 @@ def _measure(path: Path, folder: Path, options: list[str]) -> None:
         "sources": json.dumps({"all": [str(path)]}),
         "data": settings.model_dump_json(),
         "fingerprint": "",
+        "rejects": str(folder.with_name("rejects.csv")),
     }
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     step = ProductExampleGenExecutor(context)

@@ -77,6 +77,7 @@ def _step(
         ),
         "data": DataSettings(max_rejects=rejects).model_dump_json(),
         "fingerprint": "f",
+        "rejects": str(folder.with_name("refused.csv")),
     }
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     executor = example_gen.ProductExampleGenExecutor(context)
@@ -180,11 +181,22 @@ def test_too_many_rejects_stop_the_step(dirty: dict[str, list[Path]], tmp_path: 
         _step(dirty, tmp_path / "examples", rejects=0.01)
 
 
+def test_rows_are_listed_though_too_many_of_them_stop_the_step(
+    dirty: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    allowed = _step(dirty, tmp_path / "allowed", rejects=1.0)
+    with pytest.raises(InputError, match=r"listed in .*refused\.csv"):
+        _step(dirty, tmp_path / "refused", rejects=0.01)
+    listed = (tmp_path / "refused.csv").read_bytes()
+    assert listed == (allowed / "rejects.csv").read_bytes()
+    assert listed.count(b"\n") > 60
+
+
 def test_file_that_changes_between_the_passes_is_refused(
     dirty: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     settings = DataSettings(max_rejects=1.0)
-    passes = example_gen.Passes(dirty, settings, tmp_path, tmp_path)
+    passes = example_gen.Passes(dirty, settings, tmp_path, tmp_path, tmp_path / "refused.csv")
     parts = plan(dirty, settings)
     chosen = passes.decide([passes.survey(part) for part in parts])
     os.utime(dirty["all"][1], ns=(1, 1))

@@ -17,6 +17,7 @@ ENCODER = Encoder("no/encoder", vocabulary_digest="v1", digest="e1")
 PLACES = Places(
     *("no/root", "no/metadata.sqlite", "no/serving", "no/logs", "no/checkpoints", "no/searches"),
     schema="no/schema",
+    rejects="no/rejects.csv",
 )
 
 
