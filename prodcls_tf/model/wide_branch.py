@@ -55,7 +55,10 @@ class NGramWeights(tf.Module):
 
     def __call__(self, fields: Sequence[tf.Tensor]) -> tf.SparseTensor:
         """Returns float32 sparse [batch, columns] of string tensors [batch]."""
-        buckets = self.ngrams(fields)
+        return self.weigh(self.ngrams(fields))
+
+    def weigh(self, buckets: tf.RaggedTensor) -> tf.SparseTensor:
+        """Returns float32 sparse [batch, columns] of bucket ids, int32 [batch, (features)]."""
         rows = tf.cast(buckets.value_rowids(), tf.int64)
         columns = tf.cast(tf.gather(self.column, buckets.values), tf.int64)
         known = columns >= 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy.sparse
 import tensorflow as tf
@@ -36,9 +38,9 @@ def fit_wide(
       The fitted branch.
     """
     ngrams = HashedNGrams(settings.buckets, settings.word_ngrams, settings.char_ngrams)
-    frequencies = _frequencies(ngrams, train, settings.buckets)
-    weights = NGramWeights.fit(ngrams, frequencies, len(train))
-    rows = _matrix(weights, train)
+    chunks = _bucket_ids(ngrams, train)
+    weights = NGramWeights.fit(ngrams, _frequencies(chunks, settings.buckets), len(train))
+    rows = _matrix(weights, chunks)
     report("fitting the wide branch", 0, 1)
     fitted = LinearSVC(C=settings.strength, dual=True, random_state=seed).fit(rows, train.labels)
     table = np.zeros((weights.columns, categories), np.float32)
@@ -64,34 +66,31 @@ def _factors(table: np.ndarray, rank: int, seed: int) -> tuple[np.ndarray, np.nd
     return left * values, right
 
 
-def _chunks(examples: EncodedExamples) -> list[tuple[tf.Tensor, ...]]:
+def _bucket_ids(ngrams: HashedNGrams, examples: EncodedExamples) -> list[tf.RaggedTensor]:
+    """The rows' n-grams, some thousand rows at a time."""
+    run = tf.function(lambda *fields: ngrams(fields), autograph=False, reduce_retracing=True)
     columns = tuple(examples.texts.values())
     return [
-        tuple(column[start : start + _CHUNK] for column in columns)
+        run(*(column[start : start + _CHUNK] for column in columns))
         for start in range(0, len(examples), _CHUNK)
     ]
 
 
-def _frequencies(ngrams: HashedNGrams, train: EncodedExamples, buckets: int) -> np.ndarray:
+def _frequencies(chunks: Sequence[tf.RaggedTensor], buckets: int) -> np.ndarray:
     """Counts the rows that fill each bucket."""
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def count(*fields: tf.Tensor) -> tf.Tensor:
-        ids = ngrams(fields)
-        rows = tf.cast(ids.value_rowids(), tf.int64)
-        cells, _ = tf.unique(rows * buckets + tf.cast(ids.values, tf.int64))
-        return tf.math.bincount(
-            tf.cast(cells % buckets, tf.int32), minlength=buckets, maxlength=buckets
-        )
-
-    return np.sum([count(*chunk).numpy() for chunk in _chunks(train)], axis=0)
+    counts = np.zeros(buckets, np.int64)
+    for ids in chunks:
+        # A row and a bucket in one number, so that repeats within a row count once.
+        cells = np.unique(ids.value_rowids().numpy() * buckets + ids.values.numpy())
+        counts += np.bincount(cells % buckets, minlength=buckets)
+    return counts
 
 
-def _matrix(weights: NGramWeights, examples: EncodedExamples) -> scipy.sparse.csr_matrix:
-    run = tf.function(lambda *fields: weights(fields), autograph=False, reduce_retracing=True)
+def _matrix(weights: NGramWeights, chunks: Sequence[tf.RaggedTensor]) -> scipy.sparse.csr_matrix:
+    run = tf.function(weights.weigh, autograph=False, reduce_retracing=True)
     parts = []
-    for chunk in _chunks(examples):
-        sparse = run(*chunk)
+    for ids in chunks:
+        sparse = run(ids)
         rows, columns = sparse.indices.numpy().T
         parts.append(
             scipy.sparse.csr_matrix(
