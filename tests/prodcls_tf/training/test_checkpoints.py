@@ -15,7 +15,7 @@ from prodcls_tf import ProductClassifier
 from prodcls_tf.errors import OutputError, TrainingError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.summaries import write_summaries
-from tests.tiny import tiny_rows, tiny_settings
+from tests.tiny import DEEP, tiny_rows, tiny_settings
 
 EPOCHS = 4
 
@@ -23,12 +23,12 @@ TRAINING = """
 import sys
 from prodcls_tf import ProductClassifier
 from prodcls_tf.progress import listening
-from tests.tiny import tiny_rows, tiny_settings
+from tests.tiny import DEEP, tiny_rows, tiny_settings
 
 def show(event):
     print(event.task, event.done, flush=True)
 
-classifier = ProductClassifier(tiny_settings(sys.argv[1], "training.epochs=4"))
+classifier = ProductClassifier(tiny_settings(sys.argv[1], "training.epochs=4", DEEP))
 with listening(show):
     classifier.fit(tiny_rows(900), checkpoint_dir=sys.argv[2])
 """
@@ -56,7 +56,7 @@ def test_killed_training_goes_on_after_its_last_epoch(tiny_encoder, tmp_path):
 
 
 def test_finished_training_is_taken_up_without_another_step(tiny_encoder, tmp_path):
-    settings = tiny_settings(tiny_encoder, "training.epochs=2")
+    settings = tiny_settings(tiny_encoder, "training.epochs=2", DEEP)
     first = ProductClassifier(settings)
     first.fit(tiny_rows(90), checkpoint_dir=tmp_path)
     written = (tmp_path / "state.json").stat().st_mtime_ns
@@ -68,9 +68,11 @@ def test_finished_training_is_taken_up_without_another_step(tiny_encoder, tmp_pa
 
 
 def test_checkpoints_of_another_training_are_refused(tiny_encoder, tmp_path):
-    ProductClassifier(tiny_settings(tiny_encoder)).fit(tiny_rows(60), checkpoint_dir=tmp_path)
+    ProductClassifier(tiny_settings(tiny_encoder, DEEP)).fit(tiny_rows(60), checkpoint_dir=tmp_path)
     with pytest.raises(TrainingError, match="those of another"):
-        ProductClassifier(tiny_settings(tiny_encoder)).fit(tiny_rows(90), checkpoint_dir=tmp_path)
+        ProductClassifier(tiny_settings(tiny_encoder, DEEP)).fit(
+            tiny_rows(90), checkpoint_dir=tmp_path
+        )
 
 
 def test_best_epoch_s_weights_are_kept(tiny_encoder, tmp_path):
@@ -93,7 +95,11 @@ def test_best_epoch_s_weights_are_kept(tiny_encoder, tmp_path):
 
 def test_training_stops_early_when_nothing_gets_better(tiny_encoder):
     settings = tiny_settings(
-        tiny_encoder, "training.epochs=50", "training.patience=1", "training.learning_rate=1e-9"
+        tiny_encoder,
+        DEEP,
+        "training.epochs=50",
+        "training.patience=1",
+        "training.learning_rate=1e-9",
     )
     assert len(ProductClassifier(settings).fit(tiny_rows(60)).history) == 2
 
@@ -101,6 +107,7 @@ def test_training_stops_early_when_nothing_gets_better(tiny_encoder):
 def test_loss_that_is_no_number_stops_with_a_remedy(tiny_encoder):
     settings = tiny_settings(
         tiny_encoder,
+        DEEP,
         "training.optimizer=sgd",
         "training.learning_rate=1e30",
         "training.warmup_share=0",
@@ -128,7 +135,7 @@ def test_confusion_picture_numbers_categories_that_the_font_cannot_draw(tmp_path
 def test_tensorboard_gets_curves_settings_and_confusion_matrix(tiny_encoder, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    ProductClassifier(tiny_settings(tiny_encoder, "training.epochs=2")).fit(
+    ProductClassifier(tiny_settings(tiny_encoder, "training.epochs=2", DEEP)).fit(
         tiny_rows(90), log_dir=tmp_path
     )
     tags = {}

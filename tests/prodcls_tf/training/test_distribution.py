@@ -11,10 +11,10 @@ import prodcls_tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from prodcls_tf import ProductClassifier
-from tests.tiny import tiny_rows, tiny_settings
+from tests.tiny import DEEP, tiny_rows, tiny_settings
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-classifier = ProductClassifier(tiny_settings(sys.argv[1], "training.epochs=2"))
+classifier = ProductClassifier(tiny_settings(sys.argv[1], "training.epochs=2", DEEP))
 trained = classifier.fit(
     tiny_rows(150), checkpoint_dir=sys.argv[2], strategy=strategy, log_dir=sys.argv[2] + "/logs"
 )

@@ -20,7 +20,7 @@ from prodcls_tf.errors import InputError, SettingsError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.fine_tuning import profiled_steps
 from prodcls_tf.training.summaries import write_summaries
-from tests.tiny import tiny_rows, tiny_settings
+from tests.tiny import DEEP, tiny_rows, tiny_settings
 
 VAL_ROWS = 30
 WIDTH = 32
@@ -152,7 +152,7 @@ def test_profile_can_be_looked_at(ask):
 
 
 def test_no_profile_and_no_titles_are_written_unless_wanted(tiny_encoder, tmp_path):
-    settings = tiny_settings(tiny_encoder, "tensorboard.embeddings=false")
+    settings = tiny_settings(tiny_encoder, "tensorboard.embeddings=false", DEEP)
     trained = ProductClassifier(settings).fit(tiny_rows(60), log_dir=tmp_path)
     assert trained.embedded is None
     names = {path.name for path in tmp_path.rglob("*") if path.is_file()}
@@ -160,7 +160,7 @@ def test_no_profile_and_no_titles_are_written_unless_wanted(tiny_encoder, tmp_pa
 
 
 def test_logs_change_no_bit_of_the_model(tiny_encoder, tmp_path):
-    settings = tiny_settings(tiny_encoder, "training.epochs=2")
+    settings = tiny_settings(tiny_encoder, "training.epochs=2", DEEP)
     weights = []
     for log_dir in (None, tmp_path):
         classifier = ProductClassifier(settings)

@@ -20,7 +20,7 @@ from prodcls_tf.settings import Settings
 from prodcls_tf.training.wandb_run import tracked_by_wandb
 from prodcls_tf.tuning.rows import SearchRows
 from prodcls_tf.tuning.trials import Trials
-from tests.tiny import tiny_rows, tiny_settings
+from tests.tiny import DEEP, tiny_rows, tiny_settings
 
 ROOT = Path(__file__).parents[3]
 OFFLINE = ("wandb.project=shop", "wandb.mode=offline")
@@ -176,10 +176,10 @@ def test_training_that_fails_is_a_failed_run(tmp_path):
 
 
 def test_training_that_is_taken_up_has_all_its_epochs(tiny_encoder, tmp_path):
-    settings = tiny_settings(tiny_encoder, "training.epochs=2")
+    settings = tiny_settings(tiny_encoder, "training.epochs=2", DEEP)
     first = ProductClassifier(settings).fit(tiny_rows(60), checkpoint_dir=tmp_path / "checkpoints")
     # With other settings, and yet the same training: these are none that the weights depend on.
-    ProductClassifier(tiny_settings(tiny_encoder, "training.epochs=2", *OFFLINE)).fit(
+    ProductClassifier(tiny_settings(tiny_encoder, "training.epochs=2", DEEP, *OFFLINE)).fit(
         tiny_rows(60), checkpoint_dir=tmp_path / "checkpoints", log_dir=tmp_path / "logs"
     )
     curve = read(tmp_path / "logs").curve("epoch")
@@ -188,7 +188,7 @@ def test_training_that_is_taken_up_has_all_its_epochs(tiny_encoder, tmp_path):
 
 @pytest.mark.slow
 def test_trials_of_a_search_are_runs_of_one_group(tiny_encoder, tmp_path):
-    settings = tiny_settings(tiny_encoder, *OFFLINE)
+    settings = tiny_settings(tiny_encoder, DEEP, *OFFLINE)
     folder, logs = tmp_path / "0123", tmp_path / "logs"
     SearchRows.choose(settings, tiny_rows(60), tiny_rows(30, seed=1)).write(folder / "rows")
     trials = Trials(folder, logs, settings)
@@ -202,9 +202,9 @@ TRAINING = """
 import sys
 from pathlib import Path
 from prodcls_tf import ProductClassifier
-from tests.tiny import tiny_rows, tiny_settings, write_tiny_encoder
+from tests.tiny import DEEP, tiny_rows, tiny_settings, write_tiny_encoder
 
-settings = tiny_settings(write_tiny_encoder(Path({folder!r}, "encoder")))
+settings = tiny_settings(write_tiny_encoder(Path({folder!r}, "encoder")), DEEP)
 ProductClassifier(settings).fit(tiny_rows(60), log_dir=Path({folder!r}, "logs"))
 print([name for name in sys.modules if name.partition(".")[0] in ("wandb", "sentry_sdk")])
 """
