@@ -62,7 +62,11 @@ def note(text: str) -> None:
 
 def program() -> str:
     """Returns how this program is called from here: its name, or its path if that is not found."""
-    return "prodcls" if shutil.which("prodcls") else shlex.quote(nearby(sys.argv[0]))
+    if shutil.which("prodcls"):
+        return "prodcls"
+    if Path(sys.argv[0]).name == "__main__.py":
+        return "python -m prodcls_tf.cli"
+    return shlex.quote(nearby(sys.argv[0]))
 
 
 def nearby(path: str | Path) -> str:
