@@ -33,8 +33,8 @@ def main() -> int:
     options = [word for word in sys.argv[1:] if word.startswith("--")]
     words = [word for word in sys.argv[1:] if word not in options]
     counts = [int(word.replace(",", "").replace("_", "")) for word in words] or _ROWS
-    _say("| rows | MB | parts | seconds | rows a second | peak MB | of a worker |")
-    _say("|---|---|---|---|---|---|---|")
+    say("| rows | MB | parts | seconds | rows a second | peak MB | of a worker |")
+    say("|---|---|---|---|---|---|---|")
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "products.csv")
@@ -89,25 +89,27 @@ def _measure(path: Path, folder: Path, options: list[str]) -> None:
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     step = ProductExampleGenExecutor(context)
     parts = len(plan({"all": [path]}, settings))
-    before = _peak_mb(resource.RUSAGE_SELF)
+    before = peak_mb(resource.RUSAGE_SELF)
     began = time.perf_counter()
     step.Do({}, {"examples": [examples]}, properties)
     seconds = time.perf_counter() - began
     rows = json.loads((folder / "intake.json").read_text(encoding="utf-8"))["rows_read"]
-    worker = _peak_mb(resource.RUSAGE_CHILDREN)
-    _say(
+    worker = peak_mb(resource.RUSAGE_CHILDREN)
+    say(
         f"| {rows:,} | {path.stat().st_size / 1e6:.0f} | {parts} | {seconds:.1f} | "
-        f"{rows / seconds:,.0f} | {_peak_mb(resource.RUSAGE_SELF):.0f} ({before:.0f} before) | "
+        f"{rows / seconds:,.0f} | {peak_mb(resource.RUSAGE_SELF):.0f} ({before:.0f} before) | "
         f"{f'{worker:.0f}' if options else '-'} |"
     )
 
 
-def _peak_mb(of: int) -> float:
+def peak_mb(of: int) -> float:
+    """Returns the most memory that this process, or the largest of its children, had."""
     # Linux counts kilobytes.
     return resource.getrusage(of).ru_maxrss / 1024
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Prints a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from prodcls_tf import progress
 from prodcls_tf.settings import Settings
-from tests.benchmarks.intake import write_rows
+from tests.benchmarks.intake import peak_mb, say, write_rows
 
 
 def main() -> int:
@@ -29,8 +29,8 @@ def main() -> int:
     words = [word for word in sys.argv[1:] if "=" not in word]
     overrides = [word for word in sys.argv[1:] if "=" in word]
     count = int(words[0].replace(",", "")) if words else 1_000_000
-    _say(f"{count:,} rows {' '.join(overrides)}\n\n| step | seconds | peak MB | of a worker |")
-    _say("|---|---|---|---|")
+    say(f"{count:,} rows {' '.join(overrides)}\n\n| step | seconds | peak MB | of a worker |")
+    say("|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         write_rows(Path(folder, "products.csv"), count)
         child = [sys.executable, "-m", "tests.benchmarks.to_transform", "--child", folder]
@@ -53,21 +53,11 @@ def _measure(folder: Path, overrides: list[str]) -> None:
             began[name] = time.perf_counter()
         elif event.done:
             seconds = time.perf_counter() - began[name]
-            own, worker = map(_peak_mb, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-            _say(f"| {name} | {seconds:.0f} | {own:.0f} | {worker:.0f} |")
+            own, worker = map(peak_mb, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+            say(f"| {name} | {seconds:.0f} | {own:.0f} | {worker:.0f} |")
 
     with progress.listening(listen):
         run(Settings.load(overrides=overrides), {"all": [folder / "products.csv"]}, folder / "out")
-
-
-def _peak_mb(of: int) -> float:
-    # Linux counts kilobytes.
-    return resource.getrusage(of).ru_maxrss / 1024
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
