@@ -3,7 +3,7 @@
 The first pass of a part writes a record of each row that is still to be decided: a 16-byte digest
 of its text, its place between 0 and 1 and small numbers. The records come in runs, each sorted by
 the digest and short enough to be sorted in memory. Equal texts have equal digests, so all rows of a
-text are found by reading the same range of digests from every run: `Runs.ranges` does that with
+text are found by reading the same range of digests from every run: `ranges` does that with
 ranges that hold so many rows on average, whatever their number is in all.
 """
 
