@@ -61,8 +61,8 @@ class NGramWeights(tf.Module):
         """Returns float32 sparse [batch, columns] of bucket ids, int32 [batch, (features)]."""
         rows = tf.cast(buckets.value_rowids(), tf.int64)
         columns = tf.cast(tf.gather(self.column, buckets.values), tf.int64)
-        known = columns >= 0
-        rows, columns = tf.boolean_mask(rows, known), tf.boolean_mask(columns, known)
+        known = tf.where(columns >= 0)[:, 0]
+        rows, columns = tf.gather(rows, known), tf.gather(columns, known)
         # A row and a column in one number, so that repeats can be counted in one pass.
         cells, _, counts = tf.unique_with_counts(tf.sort(rows * self.columns + columns))
         rows, columns = cells // self.columns, cells % self.columns

@@ -44,10 +44,9 @@ def windows(
         count = tf.maximum(tf.size(values) - (n - 1), 0)
         rolling = rolling[:count] * _number(_GOLDEN) + values[n - 1 :]
         if n >= sizes[0]:
-            chosen = valid(n, count)
+            chosen = tf.where(valid(n, count))[:, 0]
             salt = _number((kind * 256 + n) * _MIX_1)
-            hashes = mix(tf.boolean_mask(rolling, chosen) + salt)
-            pairs.append((hashes, tf.boolean_mask(owners[:count], chosen)))
+            pairs.append((mix(tf.gather(rolling, chosen) + salt), tf.gather(owners, chosen)))
     return pairs
 
 

@@ -7,7 +7,8 @@ so 20,000 titles take well under a second and every process finds the same bucke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -93,27 +94,44 @@ class HashedNGrams(tf.Module):
         check_fields(fields)
         # Each field is a text of its own until the end, so that nothing can cross its ends.
         texts = tf.reshape(tf.stack(list(fields), axis=1), [-1])
-        codes, classes, owners = _fold(texts, self.across_words)
+        cut = _graph(self.buckets, self.word_ngrams, self.char_ngrams, self.across_words)
+        values, row_splits = cut(texts)
+        return tf.RaggedTensor.from_row_splits(
+            values, row_splits[:: len(fields)], validate=False
+        )
+
+
+# Tracing takes a second: each training, data set and export of a process shares one graph.
+@functools.lru_cache(maxsize=16)
+def _graph(
+    buckets: int,
+    word_ngrams: tuple[int, int],
+    char_ngrams: tuple[int, int],
+    across_words: bool,
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Takes texts, string [count]; gives their bucket numbers and int64 [count + 1] row splits."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+    def cut(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        codes, classes, owners = _fold(texts, across_words)
         count = tf.size(texts, out_type=tf.int64)
         parts = []
-        if self.char_ngrams[1]:
-            parts += _char_ngrams(codes, classes, owners, self.char_ngrams, self.across_words)
-        if self.word_ngrams[1]:
-            parts += _word_ngrams(codes, classes, owners, self.word_ngrams)
+        if char_ngrams[1]:
+            parts += _char_ngrams(codes, classes, owners, char_ngrams, across_words)
+        if word_ngrams[1]:
+            parts += _word_ngrams(codes, classes, owners, word_ngrams)
         rows = [
             tf.RaggedTensor.from_value_rowids(
-                to_bucket(hashes, self.buckets), text, nrows=count, validate=False
+                to_bucket(hashes, buckets), text, nrows=count, validate=False
             )
             for hashes, text in parts
         ]
         if not rows:
-            return tf.RaggedTensor.from_row_lengths(
-                tf.zeros([0], tf.int32), tf.zeros_like(fields[0], tf.int64), validate=False
-            )
+            return tf.zeros([0], tf.int32), tf.zeros([count + 1], tf.int64)
         features = tf.concat(rows, axis=1)
-        return tf.RaggedTensor.from_row_splits(
-            features.values, features.row_splits[:: len(fields)], validate=False
-        )
+        return features.values, features.row_splits
+
+    return cut
 
 
 def _fold(texts: tf.Tensor, collapse: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -133,13 +151,13 @@ def _fold(texts: tf.Tensor, collapse: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Te
     unlisted = tf.where((codes >= first) & (codes < last), folding.OTHER, folding.WORD)
     classes = tf.where(listed, tf.gather(class_table, place), unlisted)
     codes = tf.where(listed, tf.gather(code_table, place), codes)
-    kept = classes != folding.DROPPED
-    codes, classes, owners = (tf.boolean_mask(x, kept) for x in (codes, classes, owners))
+    kept = tf.where(classes != folding.DROPPED)[:, 0]
+    codes, classes, owners = (tf.gather(x, kept) for x in (codes, classes, owners))
     if collapse:
         blank = classes == folding.BLANK
         repeated = blank[1:] & blank[:-1] & (owners[1:] == owners[:-1])
-        kept = tf.concat([tf.ones_like(blank[:1]), ~repeated], axis=0)
-        codes, classes, owners = (tf.boolean_mask(x, kept) for x in (codes, classes, owners))
+        kept = tf.where(tf.concat([tf.ones_like(blank[:1]), ~repeated], axis=0))[:, 0]
+        codes, classes, owners = (tf.gather(x, kept) for x in (codes, classes, owners))
     return codes, classes, owners
 
 

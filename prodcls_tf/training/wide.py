@@ -68,10 +68,9 @@ def _factors(table: np.ndarray, rank: int, seed: int) -> tuple[np.ndarray, np.nd
 
 def _bucket_ids(ngrams: HashedNGrams, examples: EncodedExamples) -> list[tf.RaggedTensor]:
     """The rows' n-grams, some thousand rows at a time."""
-    run = tf.function(lambda *fields: ngrams(fields), autograph=False, reduce_retracing=True)
     columns = tuple(examples.texts.values())
     return [
-        run(*(column[start : start + _CHUNK] for column in columns))
+        ngrams([column[start : start + _CHUNK] for column in columns])
         for start in range(0, len(examples), _CHUNK)
     ]
 
