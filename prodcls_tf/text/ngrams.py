@@ -96,9 +96,7 @@ class HashedNGrams(tf.Module):
         texts = tf.reshape(tf.stack(list(fields), axis=1), [-1])
         cut = _graph(self.buckets, self.word_ngrams, self.char_ngrams, self.across_words)
         values, row_splits = cut(texts)
-        return tf.RaggedTensor.from_row_splits(
-            values, row_splits[:: len(fields)], validate=False
-        )
+        return tf.RaggedTensor.from_row_splits(values, row_splits[:: len(fields)], validate=False)
 
 
 # Tracing takes a second: each training, data set and export of a process shares one graph.
@@ -121,15 +119,13 @@ def _graph(
         if word_ngrams[1]:
             parts += _word_ngrams(codes, classes, owners, word_ngrams)
         rows = [
-            tf.RaggedTensor.from_value_rowids(
-                to_bucket(hashes, buckets), text, nrows=count, validate=False
-            )
+            tf.RaggedTensor.from_value_rowids(hashes, text, nrows=count, validate=False)
             for hashes, text in parts
         ]
         if not rows:
             return tf.zeros([0], tf.int32), tf.zeros([count + 1], tf.int64)
         features = tf.concat(rows, axis=1)
-        return features.values, features.row_splits
+        return to_bucket(features.values, buckets), features.row_splits
 
     return cut
 

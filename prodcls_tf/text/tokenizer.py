@@ -159,16 +159,34 @@ class TextToIds(tf.Module):
         return replace(texts, classes.regex_class(classes.PUNCTUATION), r" \0 ")
 
     def _assemble(self, a: tf.RaggedTensor, b: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
-        room = self.max_length - 3 - a.row_lengths()
-        b = _head(b, tf.maximum(room, 0))
-        paired = tf.cast(b.row_lengths() > 0, b.row_splits.dtype)
+        # By arithmetic on places: each ragged `concat` or mask would be some hundred ops.
+        a_lengths = a.row_lengths()
+        room = tf.maximum(self.max_length - 3 - a_lengths, 0)
+        b_lengths = tf.minimum(b.row_lengths(), room)
+        paired = tf.cast(b_lengths > 0, b_lengths.dtype)
         # Without B there is one [SEP] less, so A may be one piece longer.
-        a = _head(a, self.max_length - 2 - paired)
-        ones = tf.ones_like(paired)
-        left = tf.concat([_repeat(self._cls, ones), a, _repeat(self._sep, ones)], axis=1)
-        right = tf.concat([b, _repeat(self._sep, paired)], axis=1)
-        types = tf.concat([tf.zeros_like(left), tf.ones_like(right)], axis=1)
-        return {INPUT_IDS: tf.concat([left, right], axis=1), TOKEN_TYPE_IDS: types}
+        a_lengths = tf.minimum(a_lengths, self.max_length - 2 - paired)
+        lengths = a_lengths + b_lengths + 2 + paired
+        splits = tf.pad(tf.cumsum(lengths), [[1, 0]])
+        places = tf.range(splits[-1])
+        row = tf.searchsorted(splits, places, side="right", out_type=tf.int64) - 1
+        place = places - tf.gather(splits, row)
+        first_sep, last = tf.gather(a_lengths, row) + 1, tf.gather(lengths, row) - 1
+        in_b = place > first_sep
+        from_a = tf.gather(a.row_starts(), row) + place - 1
+        from_b = tf.gather(b.row_starts(), row) + place - first_sep - 1
+        # [CLS] and [SEP] lie before the pieces of both, so that each id is one look-up.
+        source = tf.where(in_b, from_b + tf.size(a.values, tf.int64), from_a) + 2
+        source = tf.where((place == first_sep) | (place == last), tf.ones_like(source), source)
+        source = tf.where(place == 0, tf.zeros_like(source), source)
+        pieces = tf.concat([[self._cls, self._sep], a.values, b.values], axis=0)
+        return {
+            name: tf.RaggedTensor.from_row_splits(values, splits, validate=False)
+            for name, values in (
+                (INPUT_IDS, tf.gather(pieces, source)),
+                (TOKEN_TYPE_IDS, tf.cast(in_b, tf.int32)),
+            )
+        }
 
 
 def _buildable(vocabulary: Sequence[str]) -> list[str]:
@@ -192,19 +210,3 @@ def _halves(rows: tf.RaggedTensor, count: tf.Tensor) -> tuple[tf.RaggedTensor, t
         tf.RaggedTensor.from_row_splits(rows.values[:cut], splits[: count + 1], validate=False),
         tf.RaggedTensor.from_row_splits(rows.values[cut:], splits[count:] - cut, validate=False),
     )
-
-
-def _head(rows: tf.RaggedTensor, lengths: tf.Tensor) -> tf.RaggedTensor:
-    """The first `lengths[i]` values of each row."""
-    row = rows.value_rowids()
-    place = tf.range(tf.size(row, out_type=row.dtype)) - tf.gather(rows.row_starts(), row)
-    values = tf.boolean_mask(rows.values, place < tf.gather(lengths, row))
-    return tf.RaggedTensor.from_row_lengths(
-        values, tf.minimum(rows.row_lengths(), lengths), validate=False
-    )
-
-
-def _repeat(value: int, counts: tf.Tensor) -> tf.RaggedTensor:
-    """Rows of `counts[i]` times one value."""
-    values = tf.fill([tf.reduce_sum(counts)], tf.constant(value, tf.int32))
-    return tf.RaggedTensor.from_row_lengths(values, counts, validate=False)
