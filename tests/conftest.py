@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,10 @@ import pytest
 import prodcls_tf  # noqa: F401  (sets TF_USE_LEGACY_KERAS before anything loads TensorFlow)
 
 ROOT = Path(__file__).parent.parent
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would all that they
+# start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time, however slow the machine: a red run is never chance.
 hypothesis.settings.register_profile(

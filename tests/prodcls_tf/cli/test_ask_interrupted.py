@@ -37,8 +37,6 @@ def started(server, source, output, *arguments):
     return subprocess.Popen(
         [*command, "--input", str(source), "--output", str(output), *map(str, arguments)],
         cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "100"},
-        # Who runs the tests in the background may have told them to ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
