@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import urllib.parse
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,32 @@ def tensorboard(
             f"TensorBoard needs the logs of a run. Received {out}, which has no folder logs. "
             "Name the folder that `prodcls run --out` was given."
         )
-    terminal.out().print(f"TensorBoard of {logs}: http://localhost:{port}   (Ctrl-C ends it)")
+    address = f"http://localhost:{port}"
+    terminal.out().print(f"TensorBoard of {logs}: {address}   (Ctrl-C ends it)")
+    if page := trace_page(logs):
+        terminal.out().print(f"Trace of the profiled steps: {address}{page}", soft_wrap=True)
     terminal.out().file.flush()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
     os.execv(sys.executable, [*command, "--host", "localhost", "--port", str(port)])
+
+
+def trace_page(logs: Path) -> str:
+    """Finds the page of the newest profile's trace, which needs no network, unlike the dashboard.
+
+    Args:
+      logs: the folder that TensorBoard is given.
+
+    Returns:
+      What follows the address of TensorBoard; empty where nothing was profiled.
+    """
+    profiles = sorted(logs.glob("**/plugins/profile/*/*.xplane.pb"), key=lambda p: p.parent.name)
+    if not profiles:
+        return ""
+    newest = profiles[-1]
+    # The plugin calls a profile by where its `plugins` folder lies, and when it was made.
+    run = newest.parents[3].relative_to(logs) / newest.parent.name
+    host = newest.name.removesuffix(".xplane.pb")
+    of = urllib.parse.urlencode({"run": run, "tag": "trace_viewer@^", "host": host})
+    plugin = "/data/plugin/profile"
+    asked = {"is_streaming": "true", "is_oss": "true", "trace_data_url": f"{plugin}/data?{of}"}
+    return f"{plugin}/trace_viewer_index.html?{urllib.parse.urlencode(asked)}"

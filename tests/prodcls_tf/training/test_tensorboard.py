@@ -16,6 +16,7 @@ import pytest
 from matplotlib.image import imread
 
 from prodcls_tf import ProductClassifier
+from prodcls_tf.cli.tensorboard import trace_page
 from prodcls_tf.errors import InputError, SettingsError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.fine_tuning import profiled_steps
@@ -149,6 +150,24 @@ def test_profile_can_be_looked_at(ask):
     (run,) = answer(ask, "plugin/profile/runs")
     tools = answer(ask, "plugin/profile/run_tools", run=run)
     assert any(tool.startswith("trace_viewer") for tool in tools)
+
+
+def test_page_of_the_trace_has_the_steps(ask, logs):
+    page = urllib.parse.urlsplit(trace_page(logs))
+    assert b"trace_viewer_index.js" in ask(page.path.removeprefix("/data/"))
+    asked = dict(urllib.parse.parse_qsl(page.query))["trace_data_url"]
+    data = urllib.parse.urlsplit(asked)
+    query = dict(urllib.parse.parse_qsl(data.query))
+    trace = answer(ask, data.path.removeprefix("/data/"), **query)
+    assert "train_function" in {event.get("name") for event in trace["traceEvents"]}
+
+
+def test_page_of_the_trace_is_that_of_the_newest_profile(tmp_path):
+    assert trace_page(tmp_path) == ""
+    for folder in ("plugins/profile/2026_01_02_10_00_00", "1/plugins/profile/2026_01_03_09_00_00"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "host.xplane.pb").touch()
+    assert "run%3D1%252F2026_01_03_09_00_00%26" in trace_page(tmp_path)
 
 
 def test_no_profile_and_no_titles_are_written_unless_wanted(tiny_encoder, tmp_path):
