@@ -15,7 +15,7 @@ from prodcls_tf.tuning.processes import OutOfTimeError
 from prodcls_tf.tuning.results import DEFAULTS, Search
 from prodcls_tf.tuning.search import prepare, search
 from prodcls_tf.tuning.trials import Trials
-from tests.tiny import tiny_rows, tiny_settings, write_tiny_encoder
+from tests.tiny import DEEP, tiny_rows, tiny_settings, write_tiny_encoder
 
 TRAIN, VAL = tiny_rows(90), tiny_rows(45, seed=1)
 
@@ -30,6 +30,7 @@ def settings(tmp_path_factory) -> Settings:
     encoder = write_tiny_encoder(tmp_path_factory.mktemp("tiny") / "encoder")
     return tiny_settings(
         encoder,
+        DEEP,
         "tuning.algorithm=random",
         "tuning.trials=2",
         "tuning.confirm=0",

@@ -22,7 +22,7 @@ def end(ready):
 sys.setswitchinterval(1e-6)
 for _ in range(3):
     threading.Thread(target=burn, daemon=True).start()
-for _ in range(200):
+for _ in range(100):
     with StopSignals() as signals:
         signals.calmly()
         ready = threading.Event()
