@@ -132,17 +132,29 @@ def test_a_search_whose_artifact_is_gone_takes_its_finished_trials(
     assert trials(copied) == before
 
 
-def test_a_search_that_cannot_succeed_ends_with_its_own_words(store: Shop, found: Search) -> None:
+@pytest.fixture(scope="module")
+def failed(store: Shop, found: Search) -> tuple[TrainingError, list[progress.Event]]:
+    """How a search ends that cannot succeed, and its progress."""
     broken = store.settings(*POOR).with_values(
         {"training.learning_rate": 1e30, "training.clip_norm": 0.0}
     )
-    with pytest.raises(TrainingError, match="settings as they are must be ones that can be"):
-        search(broken, {"all": [store.products]}, store.out)
-
-
-def test_progress_names_the_trials(store: Shop, found: Search) -> None:
     events: list[progress.Event] = []
-    short = store.settings(*POOR, "tuning.seed=9", "tuning.max_minutes=0.02")
-    with progress.listening(events.append), pytest.raises(TrainingError, match="max_minutes"):
+    with progress.listening(events.append), pytest.raises(TrainingError) as error:
+        search(broken, {"all": [store.products]}, store.out)
+    return error.value, events
+
+
+def test_a_search_that_cannot_succeed_ends_with_its_own_words(
+    failed: tuple[TrainingError, list[progress.Event]],
+) -> None:
+    assert "settings as they are must be ones that can be" in str(failed[0])
+
+
+def test_progress_names_the_trials(failed: tuple[TrainingError, list[progress.Event]]) -> None:
+    assert "trial defaults" in {event.task for event in failed[1]}
+
+
+def test_a_search_without_time_for_a_trial_names_the_setting(store: Shop, found: Search) -> None:
+    short = store.settings(*POOR, "tuning.seed=9", "tuning.max_minutes=0.001")
+    with pytest.raises(TrainingError, match="max_minutes"):
         search(short, {"all": [store.products]}, store.out)
-    assert "trial defaults" in {event.task for event in events}
