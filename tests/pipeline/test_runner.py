@@ -17,10 +17,8 @@ import yaml
 from pipeline.category_figures import category_f1
 from pipeline.history import read_history
 from pipeline.out_folder import OutFolder
-from pipeline.runner import run
 from pipeline.summary import Summary
 from prodcls_tf.data.encoded import EncodedExamples
-from prodcls_tf.errors import EncoderError, InputError, OutputError
 from prodcls_tf.evaluation.category_changes import read_changes
 from prodcls_tf.manifest import Manifest, check_manifest
 from prodcls_tf.model.storage import build_text_to_ids
@@ -29,6 +27,7 @@ from prodcls_tf.settings import Settings
 from .conftest import STEPS, Run, Shop
 
 pytestmark = pytest.mark.slow
+WRITER = Path(__file__).with_name("store_writer.py")
 
 
 def test_first_run_goes_through_all_steps_and_pushes(first: Run) -> None:
@@ -228,57 +227,6 @@ def test_killed_training_goes_on_where_it_was(shop: Shop, resumed: Run) -> None:
     assert not OutFolder(shop.out).checkpoints.exists()
 
 
-def test_missing_column_is_told_before_tensorflow_loads(shop: Shop, tmp_path: Path) -> None:
-    settings = shop.settings("data.label=kind")
-    with pytest.raises(InputError, match="kind"):
-        run(settings, {"all": [shop.products]}, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_error_inside_a_step_comes_as_itself(shop: Shop, tmp_path: Path) -> None:
-    products = tmp_path / "one.csv"
-    rows = "".join(f"cable {n},A,north\n" for n in range(40))
-    products.write_text(f"title,category,store\n{rows}")
-    with pytest.raises(InputError, match="at least two categories"):
-        run(shop.settings(), {"all": [products]}, tmp_path / "out")
-    assert not (tmp_path / "out" / "summary.json").exists()
-
-
-def test_unreadable_encoder_is_told(shop: Shop, tmp_path: Path) -> None:
-    settings = shop.settings(f"encoder.name={tmp_path}")
-    with pytest.raises(EncoderError, match=r"config\.json"):
-        run(settings, {"all": [shop.products]}, tmp_path / "out")
-
-
-def test_output_folder_that_cannot_be_written_is_told(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="another folder"):
-        run(shop.settings(), {"all": [shop.products]}, tmp_path / "file" / "out")
-
-
-def test_second_run_in_the_same_folder_waits_for_the_first(shop: Shop, tmp_path: Path) -> None:
-    with OutFolder(tmp_path).held(), pytest.raises(OutputError, match="another run"):
-        run(shop.settings(), {"all": [shop.products]}, tmp_path)
-
-
-# Runs of SQLite in another process: one that holds a store that it is about to write, and one that
-# is killed in the middle of a write.
-_WRITER = """
-import os, sqlite3, sys
-store = sqlite3.connect(sys.argv[1], isolation_level=None)
-store.execute("begin immediate")
-if sys.argv[2] == "hold":
-    print(flush=True)
-    input()
-    os._exit(0)
-store.execute("pragma cache_size=1")
-store.execute("create table waste as select * from ExecutionProperty")
-for _ in range(4):
-    store.execute("insert into waste select * from waste")
-os._exit(9)
-"""
-
-
 def test_history_has_each_model_newest_first(
     shop: Shop, first: Run, retrained: Run, resumed: Run
 ) -> None:
@@ -369,7 +317,7 @@ def test_history_of_deleted_artifacts_keeps_the_settings(copied: Path, retrained
 def test_history_is_read_beside_a_writer(copied: Path) -> None:
     metadata = OutFolder(copied).metadata
     before = metadata.read_bytes()
-    command = [sys.executable, "-c", _WRITER, str(metadata), "hold"]
+    command = [sys.executable, WRITER, metadata, "hold"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
@@ -380,7 +328,7 @@ def test_history_is_read_beside_a_writer(copied: Path) -> None:
 
 def test_history_is_read_after_a_killed_write(copied: Path) -> None:
     metadata = OutFolder(copied).metadata
-    subprocess.run([sys.executable, "-c", _WRITER, str(metadata), "die"], check=False)
+    subprocess.run([sys.executable, WRITER, metadata, "die"], check=False)
     journal = metadata.with_name("metadata.sqlite-journal")
     assert journal.exists()
     history = read_history(copied)
