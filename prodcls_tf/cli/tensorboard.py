@@ -31,7 +31,13 @@ def tensorboard(
         terminal.out().print(f"Trace of the profiled steps: {address}{page}", soft_wrap=True)
     terminal.out().file.flush()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
-    os.execv(sys.executable, [*command, "--host", "localhost", "--port", str(port)])
+    # What its libraries warn of is nothing that a user could mend.
+    quiet = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    os.execve(
+        sys.executable,
+        [*command, "--host", "localhost", "--port", str(port)],
+        {**os.environ, **quiet},
+    )
 
 
 def trace_page(logs: Path) -> str:
