@@ -159,7 +159,7 @@ class TextToIds(tf.Module):
         return replace(texts, classes.regex_class(classes.PUNCTUATION), r" \0 ")
 
     def _assemble(self, a: tf.RaggedTensor, b: tf.RaggedTensor) -> dict[str, tf.RaggedTensor]:
-        # By arithmetic on places: each ragged `concat` or mask would be some hundred ops.
+        # By arithmetic on places: a ragged `concat` is many ops, and each trace pays for them.
         a_lengths = a.row_lengths()
         room = tf.maximum(self.max_length - 3 - a_lengths, 0)
         b_lengths = tf.minimum(b.row_lengths(), room)

@@ -211,7 +211,6 @@ def worse(shop: Shop, resumed: Run) -> Run:
 CRIPPLED = (
     "training.learning_rate=1.0e-9",
     "head.probe=false",
-    "wide.enabled=false",
     "evaluation.max_drop=0.005",
     "evaluation.max_slice_drop=0.05",
     "evaluation.slice_rows=10",
