@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 _TRAINING = """
 import json, sys
 import tensorflow as tf
@@ -29,27 +31,8 @@ print(json.dumps([
 """
 
 
-_STEP = """
-import tensorflow as tf
-import prodcls_tf
-(cpu,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from prodcls_tf.training.optimizer import WarmUpThenDecay, make_optimizer
-
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-with strategy.scope():
-    variable = tf.Variable(0.0, name="slow")
-    schedule = WarmUpThenDecay(1.0, 10, warmup_share=0.0, decay="constant")
-    optimizer = make_optimizer(
-        "sgd", schedule, weight_decay=0.0, clip_norm=0.0, multipliers={"slow:0": 0.5}
-    )
-run = tf.function(lambda: optimizer.apply_gradients([(tf.constant(1.0), variable)]))
-strategy.run(run)
-print([float(value) for value in strategy.experimental_local_results(variable)])
-"""
-
-
-_NORM = """
+_STEPS = """
+import json
 import tensorflow as tf
 import prodcls_tf
 (cpu,) = tf.config.list_physical_devices("CPU")
@@ -57,29 +40,42 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from prodcls_tf.training.optimizer import WarmUpThenDecay, gradient_norm_of, make_optimizer
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-with strategy.scope():
-    variable = tf.Variable(0.0)
-    optimizer = make_optimizer("sgd", WarmUpThenDecay(1.0, 10), weight_decay=0.0, clip_norm=1.0)
 
-@tf.function
-def step():
-    gradient = 3.0 + 4.0 * tf.cast(
-        tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32
-    )
-    optimizer.apply_gradients([(gradient, variable)])
+def step(gradients, **options):
+    with strategy.scope():
+        variable = tf.Variable(0.0, name="slow")
+        schedule = WarmUpThenDecay(1.0, 10, warmup_share=0.0, decay="constant")
+        optimizer = make_optimizer("sgd", schedule, weight_decay=0.0, **options)
 
-strategy.run(step)
-print(gradient_norm_of(optimizer))
+    def apply():
+        device = tf.distribute.get_replica_context().replica_id_in_sync_group
+        optimizer.apply_gradients([(tf.gather(gradients, device), variable)])
+
+    strategy.run(tf.function(apply, autograph=False))
+    values = strategy.experimental_local_results(variable)
+    return [float(value) for value in values], float(gradient_norm_of(optimizer))
+
+print(json.dumps([
+    step([1.0, 1.0], clip_norm=0.0),
+    step([1.0, 1.0], clip_norm=0.0, multipliers={"slow:0": 0.5}),
+    step([3.0, 7.0], clip_norm=1.0),
+]))
 """
 
 
-def test_norm_is_that_of_all_devices_together(fresh_python):
-    assert float(fresh_python(_NORM).splitlines()[-1]) == 3.0 + 7.0
+@pytest.fixture(scope="module")
+def steps(fresh_python):
+    """Values on both devices and norm after a usual step, a slowed one and a clipped one."""
+    return json.loads(fresh_python(_STEPS).splitlines()[-1])
 
 
-def test_multiplier_holds_on_every_device(fresh_python):
-    values = json.loads(fresh_python(_STEP).splitlines()[-1])
-    assert values[0] == values[1] != 0
+def test_norm_is_that_of_all_devices_together(steps):
+    assert steps[2][1] == 3.0 + 7.0
+
+
+def test_multiplier_holds_on_every_device(steps):
+    (usual, _), (slowed, _), _ = steps
+    assert slowed[0] == slowed[1] == usual[0] / 2 != 0
 
 
 def test_training_on_two_devices_learns_and_is_taken_up_again(tiny_encoder, tmp_path, fresh_python):

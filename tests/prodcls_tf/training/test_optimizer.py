@@ -27,8 +27,8 @@ def step(name, variables, gradients, **options):
     options = {"weight_decay": 0.0, "clip_norm": 0.0, **options}
     schedule = WarmUpThenDecay(0.1, 100, warmup_share=0.0, decay="constant")
     optimizer = make_optimizer(name, schedule, **options)
-    run = tf.function(lambda: optimizer.apply_gradients(zip(gradients, variables, strict=True)))
-    run()
+    apply = optimizer.apply_gradients
+    tf.function(lambda: apply(zip(gradients, variables, strict=True)), autograph=False)()
     return [variable.numpy() for variable in variables]
 
 
