@@ -44,12 +44,14 @@ class Records:
                 name: [*stamp, sha256_of(artifact / name)]
                 for name, stamp in _stamps(artifact).items()
             }
-            record = (
-                self._folder / f"{hashlib.sha256(str(artifact).encode()).hexdigest()[:32]}.json"
-            )
+            record = self._record(artifact)
             draft = record.with_suffix(".tmp")
             draft.write_text(json.dumps({"artifact": str(artifact), "files": files}))
             draft.replace(record)
+
+    def forget(self, artifact: Path) -> None:
+        """Forgets an artifact that is about to be changed on purpose."""
+        self._record(artifact).unlink(missing_ok=True)
 
     def remove_damaged(self) -> list[Path]:
         """Removes artifacts that differ from their records: TFX makes anew what is missing.
@@ -75,6 +77,9 @@ class Records:
                     removed.append(artifact)
                 record.unlink()
         return removed
+
+    def _record(self, artifact: Path) -> Path:
+        return self._folder / f"{hashlib.sha256(str(artifact).encode()).hexdigest()[:32]}.json"
 
 
 def _is_damaged(artifact: Path, files: dict[str, Any]) -> bool:

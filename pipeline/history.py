@@ -18,7 +18,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipeline.gates import GATES, GateReport
 from pipeline.out_folder import OutFolder
-from pipeline.records import Records, step_of, text
+from pipeline.records import Records, here, step_of, text
 from pipeline.summary import SplitFigures, Summary
 from pipeline.training import Origin, StepTime, Training, Unfinished, Version
 from pipeline.verdict import bounds_of, verdict
@@ -118,7 +118,7 @@ class _Reader:
         )
         if artifact is None:
             return replace(known, missing=("the Trainer's model is not in ML Metadata",))
-        model = _here(self._out.artifacts, artifact.uri, 3) / _EXPORT
+        model = here(self._out.artifacts, artifact.uri, 3) / _EXPORT
         figures, missing = _figures(model)
         known = replace(known, model=model, figures=figures, missing=missing)
         if "hyperparameters" in self._records.inputs.get(execution.id, {}):
@@ -138,9 +138,9 @@ class _Reader:
                 if "blessing" in made:
                     blessing = made["blessing"]
                     words[gate] = blessing.custom_properties["blessed"].int_value == 1
-                    reports.append(GateReport.read(_here(self._out.artifacts, blessing.uri, 3)))
+                    reports.append(GateReport.read(here(self._out.artifacts, blessing.uri, 3)))
                 if "evaluation" in made:
-                    evaluation = _here(self._out.artifacts, made["evaluation"].uri, 3)
+                    evaluation = here(self._out.artifacts, made["evaluation"].uri, 3)
                 bounds = bounds_of(text(execution, "eval_config"))
                 bounds.update(_json(text(execution, "settings")))
                 settings.setdefault("evaluation", {}).update(bounds)
@@ -198,7 +198,7 @@ class _Reader:
         for pusher in pushers:
             push = self._records.outputs.get(pusher.id, {}).get("pushed_model")
             if push is not None and push.custom_properties["pushed"].int_value == 1:
-                folders.add(_here(self._out.serving, text(push, "pushed_destination"), 2))
+                folders.add(here(self._out.serving, text(push, "pushed_destination"), 2))
         return tuple(
             _version(folder)
             for folder in sorted((f for f in folders if f.name.isdigit()), key=number)
@@ -238,13 +238,13 @@ class _Reader:
         graph = self._records.inputs.get(trainer, {}).get("transform_graph")
         if graph is None:
             return None
-        folder = _here(self._out.artifacts, graph.uri, 3)
+        folder = here(self._out.artifacts, graph.uri, 3)
         return folder / "transform_fn" / "assets" / CATEGORIES_ASSET
 
 
 def _of_summary(out: OutFolder, summary: Summary) -> Training:
     """What a summary alone tells of the last run."""
-    model = None if summary.model is None else _here(out.serving, summary.model, 2)
+    model = None if summary.model is None else here(out.serving, summary.model, 2)
     versions: tuple[Version, ...] = ()
     if model is not None:
         versions = (_version(model),)
@@ -367,11 +367,6 @@ def _json(written: str) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def _here(base: Path, uri: str, parts: int) -> Path:
-    """Finds a path below the output folder, wherever that was when the path was written down."""
-    return base.joinpath(*Path(uri).parts[-parts:])
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -69,7 +69,7 @@ def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh, records: Records) 
       pipeline: with SQLite metadata.
       run_log: named in the message where a step fails for no known reason.
       afresh: says which steps must run though their former result still holds.
-      records: of what the steps write; results that are no longer like that are made anew.
+      records: of what the steps write, to be kept up.
 
     Returns:
       The steps by name, in order.
@@ -77,9 +77,6 @@ def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh, records: Records) 
     Raises:
       ProdclsError: a step failed; the library's own errors come as they are.
     """
-    for folder in records.remove_damaged():
-        _logger.warning("%s was not as its step left it, and is made anew", folder)
-        report("checking former results", 1, 1, f"{folder.parent.parent.name} was damaged")
     with _no_arguments():
         compiled = compiler.Compiler().compile(pipeline)
         run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()

@@ -123,6 +123,17 @@ def text(node: pb.Execution | pb.Artifact, name: str) -> str:
     return node.custom_properties[name].string_value if name in node.custom_properties else ""
 
 
+def here(base: Path, uri: str, parts: int) -> Path:
+    """Finds a path below an output folder, wherever that was when the path was written down.
+
+    Args:
+      base: the folder that it is below now.
+      uri: the path as it was.
+      parts: how many of its last names are below `base`.
+    """
+    return base.joinpath(*Path(uri).parts[-parts:])
+
+
 def _open(metadata: Path, mode: int = pb.SqliteMetadataSourceConfig.READONLY) -> mlmd.MetadataStore:
     config = pb.ConnectionConfig()
     config.sqlite.filename_uri = str(metadata)

@@ -131,13 +131,16 @@ def _at_work(
         import pipeline.collecting
         import pipeline.pipeline
         import pipeline.pushing  # noqa: F401
+        from pipeline import retention
 
         log.take_over()
         folder.check_metadata()
         aside = folder.put_lost_results_aside()
         if aside is not None:
             _logger.warning("%s is gone: former results are in %s", folder.metadata, aside)
+        retention.tidy(folder)
         yield folder
+        retention.remove_old(folder, settings.pipeline.keep)
 
 
 def _launch(

@@ -32,11 +32,11 @@ def tensorboard(
     terminal.out().file.flush()
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logs)]
     # What its libraries warn of is nothing that a user could mend.
-    quiet = {"PYTHONWARNINGS": "ignore", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    quiet = {"PYTHONWARNINGS": "ignore", **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     os.execve(
         sys.executable,
         [*command, "--host", "localhost", "--port", str(port)],
-        {**os.environ, **quiet},
+        quiet,
     )
 
 

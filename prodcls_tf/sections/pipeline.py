@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from prodcls_tf.sections.section import Section
+from prodcls_tf.sections.section import Count, Section
 
 
 class PipelineSettings(Section):
@@ -12,4 +12,8 @@ class PipelineSettings(Section):
 
     beam_args: list[str] = Field(
         default_factory=list, description="options for Apache Beam, such as --runner=..."
+    )
+    keep: Count = Field(
+        5,
+        description="trainings whose examples and weights stay; older ones keep figures alone",
     )

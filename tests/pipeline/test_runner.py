@@ -24,7 +24,7 @@ from prodcls_tf.manifest import Manifest, check_manifest
 from prodcls_tf.model.storage import build_text_to_ids
 from prodcls_tf.settings import Settings
 
-from .conftest import STEPS, Run, Shop
+from .conftest import LONG, STEPS, Run, Shop
 
 pytestmark = pytest.mark.slow
 WRITER = Path(__file__).with_name("store_writer.py")
@@ -183,9 +183,14 @@ def test_former_settings_push_their_model_anew(retrained: Run, returned: Run) ->
 
 
 def test_deleted_version_is_pushed_anew(returned: Run, restored: Run) -> None:
-    assert restored.ran == ["Pusher"]
+    assert "Pusher" in restored.ran
     assert Path(restored.summary.model or "").name == restored.versions[-1]
     assert len(restored.versions) == len(returned.versions)
+
+
+def test_damaged_former_result_is_made_anew(restored: Run) -> None:
+    assert restored.ran == ["Comparison", "Pusher"]
+    assert "Comparison was damaged" in [event.detail for event in restored.events]
 
 
 def test_run_does_not_undo_a_rollback(restored: Run, rolled_back: Run) -> None:
@@ -231,10 +236,8 @@ def test_history_has_each_model_newest_first(
     shop: Shop, first: Run, retrained: Run, resumed: Run
 ) -> None:
     history = read_history(shop.out)
-    runs = [resumed, retrained, first]
-    assert [training.figures for training in history.trainings] == [
-        run.summary.splits for run in runs
-    ]
+    figures = [training.figures for training in history.trainings]
+    assert figures == [run.summary.splits for run in (resumed, retrained, first)]
     assert history.unfinished == ()
     assert history.problems == ()
 
@@ -247,10 +250,8 @@ def test_history_tells_settings_and_files(
     assert other.origin == before.origin
     assert after.origin.fingerprint != before.origin.fingerprint
     assert before.origin.files == (str(shop.products),)
-    trained = Settings.parse(dict(after.settings))
-    assert trained == shop.settings("training.epochs=12", "training.patience=12").model_copy(
-        update={"pipeline": Settings().pipeline}
-    )
+    trained = shop.settings(*LONG).model_copy(update={"pipeline": Settings().pipeline})
+    assert Settings.parse(dict(after.settings)) == trained
 
 
 def test_history_tells_which_version_serves(copied: Path) -> None:
@@ -260,11 +261,8 @@ def test_history_tells_which_version_serves(copied: Path) -> None:
     shutil.rmtree(after.versions[0].folder)
     after, other, before = read_history(copied).trainings
     assert "deleted since" in after.verdict
-    assert [training.pushed and training.pushed.there for training in (after, other, before)] == [
-        False,
-        True,
-        True,
-    ]
+    there = [training.pushed and training.pushed.there for training in (after, other, before)]
+    assert there == [False, True, True]
     assert before.pushed is not None
     assert before.pushed.serves
 
@@ -282,9 +280,8 @@ def test_f1_by_category_is_what_tfma_reads(shop: Shop, resumed: Run) -> None:
     training = read_history(shop.out).trainings[0]
     result = tfma.load_eval_result(str(training.evaluation))
     ((_, outputs),) = result.slicing_metrics
-    read = sorted(
-        figures["f1"]["doubleValue"] for key, figures in outputs[""].items() if "classId" in key
-    )
+    by_category = (figures for key, figures in outputs[""].items() if "classId" in key)
+    read = sorted(figures["f1"]["doubleValue"] for figures in by_category)
     shown = category_f1(training)
     assert sorted(shown.values()) == read
     assert set(shown) <= {"Audio", "Phones > Cables", "Phones > Cases"}
@@ -369,6 +366,13 @@ def test_model_that_is_worse_than_the_serving_one_is_not_pushed(resumed: Run, wo
     assert f"of version {serving}, which serves" in worse.summary.reason
     assert "evaluation.max_drop allows 0.005" in worse.summary.reason
     assert "test rows of category 'Phones'" in worse.summary.reason
+
+
+def test_old_trainings_leave_their_figures_alone(shop: Shop, worse: Run) -> None:
+    models = sorted((shop.out / "pipeline" / "Trainer" / "model").glob("*/*/saved_model.pb"))
+    last, *former = read_history(shop.out).trainings
+    assert [model.parent for model in models] == [last.model]
+    assert all(training.figures and category_f1(training) for training in former)
 
 
 def test_models_are_compared_by_a_column_of_the_files_too(worse: Run) -> None:
