@@ -20,6 +20,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.ops import dismantle_graph
 
+from serving.server.background import in_background
 from serving.server.importing import import_graph
 from serving.server.status import Code, ServingError, from_tensorflow
 
@@ -60,8 +61,7 @@ def load_session(
     try:
         import_graph(meta, graph)
         session = tf.compat.v1.Session(graph=graph, config=config)
-        _restore(session, meta, folder)
-        _initialize(session, meta, folder)
+        in_background(lambda: _fill(session, meta, folder))
     except Exception as error:  # import alone raises half a dozen kinds
         close_session(session, graph)
         raise _refused(folder, error) from error
@@ -137,6 +137,11 @@ def _check_variables(meta: MetaGraphDef, folder: Path) -> None:
             checkpoint.get_tensor(_OBJECT_GRAPH)
     except Exception as error:  # a RuntimeError or an OpError, as the file's damage has it
         raise _refused(folder, error) from error
+
+
+def _fill(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:
+    _restore(session, meta, folder)
+    _initialize(session, meta, folder)
 
 
 def _restore(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:

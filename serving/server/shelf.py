@@ -94,6 +94,11 @@ class Shelf:
             models = self.models.items()
             return [name for name, m in models if m.configured and m.newest is None]
 
+    def serves(self) -> bool:
+        """Whether any version answers requests."""
+        with self.changed:
+            return any(model.newest is not None for model in self.models.values())
+
     def idle(self) -> bool:
         """Whether all is done that the configuration and the folders ask for; under the lock."""
         return self.stopping or not (

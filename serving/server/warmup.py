@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from serving.server.background import in_background
 from serving.server.batching import DirectRunner
 from serving.server.inference import Inference
 from serving.server.repository import WARMUP_FILE
@@ -56,13 +57,17 @@ def warm_up(servable: Servable) -> None:
             Code.INVALID_ARGUMENT,
             f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}",
         )
-    inference = Inference(_Single(servable), DirectRunner())
-    for number, record in enumerate(_records(path), start=1):
-        _ask(inference, servable, record, f"Warmup record {number} of {path}")
+    in_background(lambda: _ask_all(servable, path))
     logger.info(
         "Version %d of model %s is warm: %d requests in %.1f s",
         servable.id.version, servable.id.name, records, time.monotonic() - began,
     )  # fmt: skip
+
+
+def _ask_all(servable: Servable, path: Path) -> None:
+    inference = Inference(_Single(servable), DirectRunner())
+    for number, record in enumerate(_records(path), start=1):
+        _ask(inference, servable, record, f"Warmup record {number} of {path}")
 
 
 class _Single:

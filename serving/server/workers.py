@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
+from serving.server.background import requests_first
 from serving.server.lifecycle import Model, State, Version
 from serving.server.repository import verify
 from serving.server.servable import Servable, ServableId
@@ -125,8 +126,9 @@ class Workers:
         servable = None
         try:
             verify(version.folder)
-            servable = self._load(version.id, version.folder)
-            self._warm(servable)
+            with requests_first(self._shelf.serves()):
+                servable = self._load(version.id, version.folder)
+                self._warm(servable)
         except Exception as failure:  # a model's graph can make TensorFlow raise anything
             if servable is not None:
                 _shut(servable)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -11,6 +14,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from prodcls_tf.export.warmup import write_warmup_requests
 from prodcls_tf.manifest import write_manifest
+from serving.server.background import in_background
 from serving.server.batching import DirectRunner
 from serving.server.config import ModelConfig, Policy
 from serving.server.inference import Inference
@@ -125,6 +129,32 @@ def test_hot_swaps_lose_no_request_and_versions_only_rise(base, tiny):
         until(lambda: all(seen[-1] == 11 for seen in clients.seen))
         assert all(seen == sorted(seen) for seen in clients.seen)
         until(lambda: State.UNLOADING not in states(registry, NAME).values())
+
+
+def niceness(thread: int) -> int | None:
+    """A thread's priority, None for one that is gone."""
+    try:
+        return os.getpriority(os.PRIO_PROCESS, thread)
+    except ProcessLookupError:
+        return None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_a_version_is_loaded_behind_the_requests_that_another_one_answers(base, tiny):
+    usual, found = niceness(threading.get_native_id()), []
+
+    def warm(servable: Servable) -> None:
+        found.append(in_background(lambda: niceness(threading.get_native_id())))
+        warm_up(servable)
+
+    with serving(model(base), loader=Servable.load, warm=warm) as registry:
+        push(base, tiny, 2)
+        until(lambda: states(registry, NAME).get(2) == State.AVAILABLE, 60)
+        first, second = found
+        assert first == usual < second
+        # None that goes on has it: TensorFlow's pools were there before.
+        threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+        until(lambda: {niceness(thread) for thread in threads} <= {usual, None})
 
 
 DATA = "variables/variables.data-00000-of-00001"
