@@ -17,14 +17,14 @@ from typing import Any
 from prodcls_tf.manifest import sha256_of
 
 
-class Records:
+class Fingerprints:
     """What artifacts were like when their steps ended, each in a file of its own.
 
     Args:
       folder: of the records; made when the first one is written.
 
     Example:
-      >>> Records(Path("no/such/folder")).remove_damaged()
+      >>> Fingerprints(Path("no/such/folder")).remove_damaged()
       []
     """
 

@@ -28,7 +28,7 @@ from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import executable_spec_pb2, pipeline_pb2
 from tfx.types import Artifact
 
-from pipeline.cached import Records
+from pipeline.cached import Fingerprints
 from pipeline.local_beam import LocalBeamOperator
 from prodcls_tf.errors import OutputError, ProdclsError, RunError
 from prodcls_tf.progress import report
@@ -62,14 +62,16 @@ class Step:
 Afresh = Callable[[str, Mapping[str, Step]], bool]
 
 
-def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh, records: Records) -> dict[str, Step]:
+def launch(
+    pipeline: Pipeline, run_log: Path, afresh: Afresh, fingerprints: Fingerprints
+) -> dict[str, Step]:
     """Runs all steps of a pipeline.
 
     Args:
       pipeline: with SQLite metadata.
       run_log: named in the message where a step fails for no known reason.
       afresh: says which steps must run though their former result still holds.
-      records: of what the steps write, to be kept up.
+      fingerprints: of what the steps write, to be kept up.
 
     Returns:
       The steps by name, in order.
@@ -93,7 +95,7 @@ def launch(pipeline: Pipeline, run_log: Path, afresh: Afresh, records: Records) 
                 node.pipeline_node.execution_options.caching_options.enable_cache = False
             step = _run(compiled, node.pipeline_node, run_log)
             if not step.cached:
-                records.keep(step.folders)
+                fingerprints.keep(step.folders)
             done[name] = step
             report(task, 1, 1, "cached" if step.cached else f"{step.seconds:.1f} s")
     return done

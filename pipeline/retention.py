@@ -15,7 +15,7 @@ from pathlib import Path
 import ml_metadata as mlmd
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipeline.cached import Records as FileRecords
+from pipeline.cached import Fingerprints
 from pipeline.out_folder import OutFolder
 from pipeline.records import Records, here, step_of
 from prodcls_tf.progress import report
@@ -55,7 +55,7 @@ def tidy(out: OutFolder) -> None:
         if execution.last_known_state not in _ENDED_WELL:
             for folder in (out.artifacts / step_of(execution)).glob(f"*/{number}"):
                 _remove(folder)
-    for folder in FileRecords(out.records).remove_damaged():
+    for folder in Fingerprints(out.records).remove_damaged():
         _logger.warning("%s was not as its step left it, and is made anew", folder)
         report("checking former results", 1, 1, f"{folder.parent.parent.name} was damaged")
     lost = [
@@ -92,7 +92,7 @@ def remove_old(out: OutFolder, keep: int) -> None:
         folder = here(out.artifacts, artifact.uri, 3)
         found = [path for pattern in _LARGE.get(channel, ()) for path in folder.glob(pattern)]
         if found:
-            FileRecords(out.records).forget(folder)
+            Fingerprints(out.records).forget(folder)
             old.append(artifact)
             large += found
     # First: whatever ends this in between, nothing is called live that is not there.

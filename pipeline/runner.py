@@ -147,7 +147,7 @@ def _launch(
     settings: Settings, sources: Sources, folder: OutFolder, only_search: bool = False
 ) -> dict[str, Step]:
     from pipeline import former_search, launching, pushing
-    from pipeline.cached import Records
+    from pipeline.cached import Fingerprints
     from pipeline.pipeline import create_pipeline
     from prodcls_tf.training.warm_start import check_fit
 
@@ -178,7 +178,7 @@ def _launch(
     )
     guard = pushing.PushGuard(Path(places.serving), folder.metadata)
     try:
-        return launching.launch(pipeline, folder.run_log, guard, Records(folder.records))
+        return launching.launch(pipeline, folder.run_log, guard, Fingerprints(folder.records))
     except DataError:
         stopped = accepted.candidate(folder.schema)
         if stopped is not None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pipeline.cached import Records
+from pipeline.cached import Fingerprints
 
 
 @pytest.fixture
@@ -17,14 +17,14 @@ def artifact(tmp_path):
 
 
 @pytest.fixture
-def records(tmp_path, artifact):
-    records = Records(tmp_path / "records")
-    records.keep([artifact])
-    return records
+def fingerprints(tmp_path, artifact):
+    fingerprints = Fingerprints(tmp_path / "records")
+    fingerprints.keep([artifact])
+    return fingerprints
 
 
-def test_what_is_as_it_was_stays(records, artifact):
-    assert records.remove_damaged() == []
+def test_what_is_as_it_was_stays(fingerprints, artifact):
+    assert fingerprints.remove_damaged() == []
     assert (artifact / "b.txt").exists()
 
 
@@ -38,29 +38,31 @@ def test_what_is_as_it_was_stays(records, artifact):
     ],
     ids=["other content", "cut short", "gone", "one more"],
 )
-def test_damaged_artifact_is_removed_once(records, artifact, damage):
+def test_damaged_artifact_is_removed_once(fingerprints, artifact, damage):
     damage(artifact)
-    assert records.remove_damaged() == [artifact]
+    assert fingerprints.remove_damaged() == [artifact]
     assert not artifact.exists()
-    assert records.remove_damaged() == []
+    assert fingerprints.remove_damaged() == []
 
 
-def test_copy_with_other_times_is_no_damage(records, artifact):
+def test_copy_with_other_times_is_no_damage(fingerprints, artifact):
     os.utime(artifact / "b.txt", (1, 1))
-    assert records.remove_damaged() == []
+    assert fingerprints.remove_damaged() == []
 
 
-def test_artifact_that_was_deleted_is_forgotten(records, artifact, tmp_path):
+def test_artifact_that_was_deleted_is_forgotten(fingerprints, artifact, tmp_path):
     for file in (artifact / "b.txt", artifact / "sub" / "a.txt"):
         file.unlink()
     (artifact / "sub").rmdir()
     artifact.rmdir()
-    assert records.remove_damaged() == []
+    assert fingerprints.remove_damaged() == []
     assert list((tmp_path / "records").iterdir()) == []
 
 
-def test_record_that_cannot_be_read_is_no_reason_to_remove_anything(records, artifact, tmp_path):
+def test_record_that_cannot_be_read_is_no_reason_to_remove_anything(
+    fingerprints, artifact, tmp_path
+):
     (record,) = (tmp_path / "records").glob("*.json")
     record.write_text('{"artifact": 3')
-    assert records.remove_damaged() == []
+    assert fingerprints.remove_damaged() == []
     assert artifact.exists()

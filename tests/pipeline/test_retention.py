@@ -8,7 +8,7 @@ import ml_metadata as mlmd
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
-from pipeline.cached import Records as FileRecords
+from pipeline.cached import Fingerprints
 from pipeline.out_folder import OutFolder
 from pipeline.retention import remove_old, tidy
 
@@ -71,7 +71,7 @@ class Folder:
         )
         (artifact.id,) = self.store.put_artifacts([artifact])
         if live:
-            FileRecords(self.out.records).keep([folder])
+            Fingerprints(self.out.records).keep([folder])
         return artifact
 
     def _link(self, number: int, made: dict[str, pb.Artifact]) -> None:

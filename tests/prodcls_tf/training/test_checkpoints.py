@@ -130,20 +130,3 @@ def test_confusion_picture_numbers_categories_that_the_font_cannot_draw(tmp_path
     labels = np.array([0, 1, 0])
     write_summaries(tmp_path, Settings(), ["手机壳", "Audio"], labels, np.eye(2)[labels])
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
-
-
-def test_tensorboard_gets_curves_settings_and_confusion_matrix(tiny_encoder, tmp_path):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    ProductClassifier(tiny_settings(tiny_encoder, "training.epochs=2", DEEP)).fit(
-        tiny_rows(90), log_dir=tmp_path
-    )
-    tags = {}
-    for run in ("train", "validation"):
-        accumulator = EventAccumulator(str(tmp_path / run))
-        accumulator.Reload()
-        tags[run] = set(accumulator.Tags()["tensors"])
-    curves = {"epoch_loss", "epoch_accuracy", "epoch_macro_f1"}
-    assert curves <= tags["train"] and curves <= tags["validation"]
-    assert "epoch_learning_rate" in tags["train"]
-    assert {"settings", "confusion matrix"} <= tags["validation"]
