@@ -10,11 +10,13 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+import numpy as np
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 # What `tf.compat.v1.io.tf_record_iterator` returns, without its warning that one should have
 # TensorFlow's eager runtime, which a server of sessions has no use for.
@@ -57,17 +59,29 @@ def warm_up(servable: Servable) -> None:
             Code.INVALID_ARGUMENT,
             f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}",
         )
-    in_background(lambda: _ask_all(servable, path))
+    inference = Inference(_Single(servable), _Behind())
+    for number, record in enumerate(_records(path), start=1):
+        _ask(inference, servable, record, f"Warmup record {number} of {path}")
     logger.info(
         "Version %d of model %s is warm: %d requests in %.1f s",
         servable.id.version, servable.id.name, records, time.monotonic() - began,
     )  # fmt: skip
 
 
-def _ask_all(servable: Servable, path: Path) -> None:
-    inference = Inference(_Single(servable), DirectRunner())
-    for number, record in enumerate(_records(path), start=1):
-        _ask(inference, servable, record, f"Warmup record {number} of {path}")
+class _Behind(DirectRunner):
+    """Runs the graph behind requests; what holds the GIL before and after does not wait."""
+
+    def __call__(
+        self,
+        servable: Servable,
+        signature_key: str,
+        signature: SignatureDef,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Sequence[str],
+        deadline: Optional[float],
+    ) -> dict[str, np.ndarray]:
+        """As in `Runner`."""
+        return in_background(lambda: servable.run(signature, inputs, outputs, deadline))
 
 
 class _Single:
