@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 # and is killed so many seconds after that step has got its folders; `-` stands for none. It
 # prints how each process ended.
 _FORKS = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading, time, traceback
 from pathlib import Path
 import pipeline.collecting, pipeline.pipeline, pipeline.pushing, pipeline.trainer_fn
 import pipeline.transform_fn
@@ -33,8 +33,10 @@ from pipeline.runner import run
 from prodcls_tf import progress
 from prodcls_tf.settings import Settings
 
+settings, products, out = map(Path, sys.argv[1:])
+
 def folders(step):
-    return set(Path(sys.argv[3], "pipeline", step).glob("[a-z]*/*"))
+    return set(Path(out, "pipeline", step).glob("[a-z]*/*"))
 
 def kill(step, seconds, before):
     while folders(step) == before:
@@ -48,7 +50,7 @@ def go(step, seconds):
             arguments = (step, seconds, folders(step))
             threading.Thread(target=kill, args=arguments, daemon=True).start()
     with progress.listening(listen):
-        run(Settings.load(sys.argv[1]), {"all": [Path(sys.argv[2])]}, Path(sys.argv[3]))
+        run(Settings.load(settings), {"all": [products]}, out)
 
 for line in sys.stdin:
     step, seconds = line.split()
@@ -59,8 +61,9 @@ for line in sys.stdin:
         try:
             go(step, float(seconds))
             code = 0
-        finally:
-            os._exit(code)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
     _, status = os.waitpid(child, 0)
     print("ENDED", os.waitstatus_to_exitcode(status), flush=True)
 """

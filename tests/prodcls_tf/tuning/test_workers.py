@@ -14,9 +14,11 @@ import pytest
 
 from prodcls_tf.errors import SettingsError
 from prodcls_tf.settings import Settings
-from prodcls_tf.tuning.results import DEFAULTS
+from prodcls_tf.tuning.results import DEFAULTS, Course, Result
+from prodcls_tf.tuning.search import prepare
+from prodcls_tf.tuning.trial import JOB, Job
 from prodcls_tf.tuning.workers import gpu_names
-from tests.tiny import DEEP, tiny_settings, write_tiny_encoder
+from tests.tiny import DEEP, tiny_rows, tiny_settings, write_tiny_encoder
 
 ROOT = Path(__file__).parents[3]
 
@@ -46,6 +48,21 @@ def settings(tmp_path_factory) -> Settings:
         "tuning.confirm=0",
         "tuning.space.training.epochs=[1, 2]",
     )
+
+
+@pytest.fixture
+def begun(settings, tmp_path) -> Path:
+    """The folder of a search that has the result of the settings as they are, and no more."""
+    prepare(settings, tiny_rows(90), tiny_rows(45, seed=1), tmp_path / "state", tmp_path)
+    (home,) = (tmp_path / "state").iterdir()
+    trial = home / "trials" / DEFAULTS
+    trial.mkdir(parents=True)
+    job = Job(settings={}, rows="", logs="", number=DEFAULTS, values={})
+    (trial / JOB).write_text(job.model_dump_json(), encoding="utf-8")
+    figures = ("accuracy", "macro_f1", "weighted_f1", "top3_accuracy")
+    course = Course(curve=[0.5], epochs=1)
+    Result(status="finished", metrics=dict.fromkeys(figures, 0.5), course=course).write(trial)
+    return tmp_path
 
 
 def start(settings: Settings, folder: Path) -> subprocess.Popen[str]:
@@ -89,40 +106,40 @@ def wait_for(condition, process: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
-def test_a_killed_search_leaves_no_process_and_goes_on_with_its_finished_trials(settings, tmp_path):
+def test_a_killed_search_leaves_no_process_and_goes_on_with_its_finished_trials(settings, begun):
     settings = settings.with_values({"tuning.trials": 1})
-    process = start(settings, tmp_path)
-    wait_for(lambda: len(results(tmp_path)) == 1, process)
-    wait_for(lambda: len(list((tmp_path / "state").glob("*/trials/0/job.json"))) == 1, process)
+    process = start(settings, begun)
+    wait_for(lambda: list((begun / "state").glob("*/trials/0/job.json")), process)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    before = results(tmp_path)
+    before = results(begun)
     until = time.monotonic() + 30
-    while processes_on(tmp_path) and time.monotonic() < until:
+    while processes_on(begun) and time.monotonic() < until:
         time.sleep(0.1)
-    assert processes_on(tmp_path) == []
+    assert processes_on(begun) == []
 
-    found = end(start(settings, tmp_path))
+    found = end(start(settings, begun))
     assert found["trials"] == [[name, "finished"] for name in (DEFAULTS, "0")]
-    assert {name: results(tmp_path)[name] for name in before} == before
+    assert list(before) == [DEFAULTS]
+    assert results(begun)[DEFAULTS] == before[DEFAULTS]
 
 
 def test_two_workers_share_the_trials_and_one_that_is_killed_takes_its_own_up_again(
-    settings, tmp_path
+    settings, begun
 ):
-    process = start(settings.with_values({"tuning.workers": 2}), tmp_path)
-    wait_for(lambda: len(list((tmp_path / "state").glob("*/trials/[01]/job.json"))) == 2, process)
+    process = start(settings.with_values({"tuning.workers": 2}), begun)
+    wait_for(lambda: len(list((begun / "state").glob("*/trials/[01]/job.json"))) == 2, process)
     worker = next(
-        pid for pid in processes_on(tmp_path)
+        pid for pid in processes_on(begun)
         if b"prodcls_tf.tuning.worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
         and b"KERASTUNER_TUNER_ID=worker0\0" in Path(f"/proc/{pid}/environ").read_bytes()
     )  # fmt: skip
     os.kill(worker, signal.SIGKILL)
     found = end(process)
     assert found["trials"] == [[name, "finished"] for name in (DEFAULTS, "0", "1")]
-    logs = (tmp_path / "state").glob("*/workers/*.log")
+    logs = (begun / "state").glob("*/workers/*.log")
     assert {path.stem for path in logs} == {"chief", "worker0", "worker1"}
-    assert processes_on(tmp_path) == []
+    assert processes_on(begun) == []
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", ":5000", "here:port"])
