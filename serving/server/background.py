@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -12,8 +13,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# On the scale from 0, as usual, to 19; each step is a tenth of the share of a core less.
+# Steps below the server's own priority; each is a tenth of the share of a core less.
 _NICENESS = 10
+_LOWEST = 19
 
 _requests_first: ContextVar[bool] = ContextVar("requests_first", default=False)
 
@@ -52,14 +54,15 @@ def in_background(work: Callable[[], T]) -> T:
       ...     in_background(lambda: 6 * 7)
       42
     """
-    if not _requests_first.get() or not hasattr(os, "sched_getaffinity"):
+    if not _requests_first.get() or sys.platform != "linux":
         return work()
     done: Future[T] = Future()
 
     def run() -> None:
-        # On Linux a thread's number is a process's.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
         try:
+            # On Linux a thread's number is a process's.
+            thread = os.PRIO_PROCESS, threading.get_native_id()
+            os.setpriority(*thread, min(os.getpriority(*thread) + _NICENESS, _LOWEST))
             done.set_result(work())
         except BaseException as error:
             done.set_exception(error)

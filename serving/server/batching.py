@@ -59,6 +59,7 @@ class Runner(Protocol):
         inputs: Mapping[str, np.ndarray],
         outputs: Sequence[str],
         deadline: Optional[float],
+        /,
     ) -> dict[str, np.ndarray]:
         """Runs it; see the class."""
 

@@ -12,13 +12,12 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Optional
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from serving.server.batching import Runner
 from serving.server.registry import State, VersionStatus
@@ -130,16 +129,9 @@ class Metrics:
     def measured(self, run: Runner) -> Runner:
         """Returns the same runner, which is timed from then on: its waiting in batches, too."""
 
-        def timed(
-            servable: Servable,
-            signature_key: str,
-            signature: SignatureDef,
-            inputs: Mapping[str, np.ndarray],
-            outputs: Sequence[str],
-            deadline: Optional[float],
-        ) -> dict[str, np.ndarray]:
+        def timed(servable: Servable, *what: Any) -> dict[str, np.ndarray]:
             began = time.perf_counter()
-            found = run(servable, signature_key, signature, inputs, outputs, deadline)
+            found = run(servable, *what)
             seconds = time.perf_counter() - began
             labels = (servable.id.name, getattr(self._current, "api", ""), "TF1")
             with self._lock:

@@ -10,13 +10,12 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 # What `tf.compat.v1.io.tf_record_iterator` returns, without its warning that one should have
 # TensorFlow's eager runtime, which a server of sessions has no use for.
@@ -59,7 +58,7 @@ def warm_up(servable: Servable) -> None:
             Code.INVALID_ARGUMENT,
             f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}",
         )
-    inference = Inference(_Single(servable), _Behind())
+    inference = Inference(_Single(servable), _run_behind)
     for number, record in enumerate(_records(path), start=1):
         _ask(inference, servable, record, f"Warmup record {number} of {path}")
     logger.info(
@@ -68,20 +67,9 @@ def warm_up(servable: Servable) -> None:
     )  # fmt: skip
 
 
-class _Behind(DirectRunner):
-    """Runs the graph behind requests; what holds the GIL before and after does not wait."""
-
-    def __call__(
-        self,
-        servable: Servable,
-        signature_key: str,
-        signature: SignatureDef,
-        inputs: Mapping[str, np.ndarray],
-        outputs: Sequence[str],
-        deadline: Optional[float],
-    ) -> dict[str, np.ndarray]:
-        """As in `Runner`."""
-        return in_background(lambda: servable.run(signature, inputs, outputs, deadline))
+def _run_behind(*run: Any) -> dict[str, np.ndarray]:
+    """Runs the graph behind requests; a `Runner`. What holds the GIL around it does not wait."""
+    return in_background(lambda: DirectRunner()(*run))
 
 
 class _Single:

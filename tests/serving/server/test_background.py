@@ -44,6 +44,16 @@ def test_whoever_waits_keeps_its_priority(busy):
     assert niceness() == before
 
 
+@linux
+def test_a_server_of_low_priority_does_not_get_a_higher_one(fresh_python):
+    printed = fresh_python(
+        "import os; os.nice(15)\n"
+        "from serving.server.background import in_background, requests_first\n"
+        "with requests_first(True): print(in_background(lambda: os.nice(0)))"
+    )
+    assert printed == "19\n"
+
+
 def test_work_that_nobody_is_held_up_by_is_done_as_any_other():
     with requests_first(True), requests_first(False):
         assert in_background(threading.get_ident) == threading.get_ident()
