@@ -120,7 +120,9 @@ class _Reader:
             return replace(known, missing=("the Trainer's model is not in ML Metadata",))
         model = here(self._out.artifacts, artifact.uri, 3) / _EXPORT
         figures, missing = _figures(model)
-        known = replace(known, model=model, figures=figures, missing=missing)
+        # The weights of old trainings are removed, their figures are not.
+        whole = model if (model / "saved_model.pb").is_file() else None
+        known = replace(known, model=whole, figures=figures, missing=missing)
         if "hyperparameters" in self._records.inputs.get(execution.id, {}):
             known = _with_found_settings(known, model)
         return self._with_summary(self._with_fate(known, artifact), artifact)

@@ -57,7 +57,7 @@ class Records:
                 "Name the folder that `prodcls run --out` was given."
             )
         try:
-            return cls._of(_open(metadata))
+            return cls.of(open_store(metadata))
         except Exception as error:
             first = _recovered(metadata)
             if first is not None:
@@ -70,7 +70,8 @@ class Records:
             ) from None
 
     @classmethod
-    def _of(cls, store: mlmd.MetadataStore) -> Records:
+    def of(cls, store: mlmd.MetadataStore) -> Records:
+        """Reads a store that is open."""
         executions = {found.id: found for found in store.get_executions()}
         artifacts = {found.id: found for found in store.get_artifacts()}
         inputs: dict[int, Channels] = defaultdict(dict)
@@ -134,7 +135,10 @@ def here(base: Path, uri: str, parts: int) -> Path:
     return base.joinpath(*Path(uri).parts[-parts:])
 
 
-def _open(metadata: Path, mode: int = pb.SqliteMetadataSourceConfig.READONLY) -> mlmd.MetadataStore:
+def open_store(
+    metadata: Path, mode: int = pb.SqliteMetadataSourceConfig.READONLY
+) -> mlmd.MetadataStore:
+    """Opens ML Metadata; read-only, it is not made where it is missing."""
     config = pb.ConnectionConfig()
     config.sqlite.filename_uri = str(metadata)
     config.sqlite.connection_mode = mode
@@ -154,6 +158,6 @@ def _recovered(metadata: Path) -> Records | None:
         try:
             copy = Path(shutil.copy(metadata, folder))
             shutil.copy(journal, folder)
-            return Records._of(_open(copy, pb.SqliteMetadataSourceConfig.READWRITE))
+            return Records.of(open_store(copy, pb.SqliteMetadataSourceConfig.READWRITE))
         except Exception:
             return None

@@ -17,7 +17,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipeline.cached import Fingerprints
 from pipeline.out_folder import OutFolder
-from pipeline.records import Records, here, step_of
+from pipeline.records import Records, here, open_store, step_of
 from prodcls_tf.progress import report
 
 _logger = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ _LARGE = {
     "model": ("Format-Serving/saved_model.pb", "Format-Serving/variables"),
     "model_run": ("*",),
 }
+
+# A run that was killed early has left a file without tables; this makes them.
+_WRITE = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
 
 _ENDED_WELL = (pb.Execution.COMPLETE, pb.Execution.CACHED)
 
@@ -42,15 +45,13 @@ def tidy(out: OutFolder) -> None:
     Args:
       out: the output folder, held by this run.
 
-    Raises:
-      InputError: ML Metadata cannot be read.
-
     Example:
       >>> tidy(OutFolder(Path("no/such/folder")))
     """
     if not out.metadata.is_file():
         return
-    records = Records.read(out.metadata)
+    store = open_store(out.metadata, _WRITE)
+    records = Records.of(store)
     for number, execution in records.executions.items():
         if execution.last_known_state not in _ENDED_WELL:
             for folder in (out.artifacts / step_of(execution)).glob(f"*/{number}"):
@@ -65,7 +66,7 @@ def tidy(out: OutFolder) -> None:
         and not Path(artifact.uri).exists()
         and not here(out.artifacts, artifact.uri, 3).exists()
     ]
-    _call_deleted(out, lost)
+    _call_deleted(store, lost)
 
 
 def remove_old(out: OutFolder, keep: int) -> None:
@@ -76,13 +77,11 @@ def remove_old(out: OutFolder, keep: int) -> None:
       keep: trainings, the last used ones, that stay as they are, with all that their runs took or
         made and all runs since.
 
-    Raises:
-      InputError: ML Metadata cannot be read.
-
     Example:
       >>> remove_old(OutFolder(Path("runs/mine")), keep=5)  # doctest: +SKIP
     """
-    records = Records.read(out.metadata)
+    store = open_store(out.metadata, _WRITE)
+    records = Records.of(store)
     used = _used(records, keep)
     large: list[Path] = []
     old = []
@@ -96,7 +95,7 @@ def remove_old(out: OutFolder, keep: int) -> None:
             old.append(artifact)
             large += found
     # First: whatever ends this in between, nothing is called live that is not there.
-    _call_deleted(out, old)
+    _call_deleted(store, old)
     for path in large:
         _remove(path)
 
@@ -127,15 +126,10 @@ def _made(records: Records) -> Iterator[tuple[str, pb.Artifact]]:
             yield from records.outputs.get(number, {}).items()
 
 
-def _call_deleted(out: OutFolder, artifacts: Sequence[pb.Artifact]) -> None:
-    if not artifacts:
-        return
-    config = pb.ConnectionConfig()
-    config.sqlite.filename_uri = str(out.metadata)
-    config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE
+def _call_deleted(store: mlmd.MetadataStore, artifacts: Sequence[pb.Artifact]) -> None:
     for artifact in artifacts:
         artifact.state = pb.Artifact.DELETED
-    mlmd.MetadataStore(config).put_artifacts(artifacts)
+    store.put_artifacts(artifacts)
 
 
 def _remove(path: Path) -> None:

@@ -68,7 +68,7 @@ class Training:
       id: of the Trainer's execution in ML Metadata; None where only a summary is left.
       trained: when the training ended; None where that is not known.
       seconds: what the Trainer took; of a training that was resumed, its last part.
-      model: folder of the exported SavedModel; None where it is not known.
+      model: folder of the exported SavedModel; None where it is not known, or was removed.
       figures: by split, with those before fine-tuning; empty where they are lost.
       settings: by section, as far as they are known.
       origin: what else it was made of.

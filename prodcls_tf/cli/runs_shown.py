@@ -74,9 +74,8 @@ def _show_model(training: Training) -> None:
     for version in training.versions:
         state = "serves" if version.serves else "kept" if version.there else "deleted"
         lines.append(f"{state:<10}{terminal.nearby(version.folder)}")
-    model = training.model
-    if training.id is not None and model is not None and (model / "saved_model.pb").is_file():
-        lines.append(f"{'trained':<10}{terminal.nearby(model)}")
+    if training.id is not None and training.model is not None:
+        lines.append(f"{'trained':<10}{terminal.nearby(training.model)}")
     made = settings_of(training)
     lines += [f"{name:<10}{made[name]}" for name in ("files", "code", "weights") if name in made]
     if training.software:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import ml_metadata as mlmd
 import pytest
 from ml_metadata.proto import metadata_store_pb2 as pb
 
 from pipeline.cached import Fingerprints
 from pipeline.out_folder import OutFolder
+from pipeline.records import Records, open_store
 from pipeline.retention import remove_old, tidy
 
 CHANNELS = {"Gen": ("examples",), "Trainer": ("model", "model_run"), "Evaluator": ("evaluation",)}
@@ -31,10 +31,8 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.out = OutFolder(root)
         self.out.artifacts.mkdir(parents=True)
-        config = pb.ConnectionConfig()
-        config.sqlite.filename_uri = str(self.out.metadata)
-        config.sqlite.connection_mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
-        self.store = mlmd.MetadataStore(config)
+        mode = pb.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
+        self.store = open_store(self.out.metadata, mode)
         self._artifact = self.store.put_artifact_type(pb.ArtifactType(name="Thing"))
         self._context = self.store.put_context_type(pb.ContextType(name="pipeline_run"))
         self._runs = 0
@@ -166,6 +164,13 @@ def test_damaged_and_lost_results_are_no_longer_called_live(folder: Folder) -> N
     tidy(folder.out)
     assert folder.states() == ["DELETED", "DELETED", "LIVE"]
     assert [Path(one.uri).exists() for one in made] == [False, False, True]
+
+
+def test_metadata_that_a_kill_left_without_tables_gets_them(tmp_path: Path) -> None:
+    out = OutFolder(tmp_path)
+    out.metadata.touch()
+    tidy(out)
+    assert Records.read(out.metadata).executions == {}
 
 
 def test_nothing_outside_a_copied_folder_is_touched(folder: Folder, tmp_path: Path) -> None:
