@@ -70,7 +70,14 @@ for line in sys.stdin:
 
 
 # Seconds after which those that take longest are in the middle of their work.
-LATE = {"ProductExampleGen": 0.5, "StatisticsGen": 1.0, "Transform": 3.0, "Trainer": 3.0}
+LATE = {
+    "ProductExampleGen": 0.5,
+    "StatisticsGen": 1.0,
+    "Transform": 3.0,
+    "Trainer": 3.0,
+    "Evaluator": 1.0,
+    "Canary": 1.0,
+}
 
 
 class Forks:

@@ -24,9 +24,6 @@ from .conftest import Run, Shop, run_in, write_products
 
 pytestmark = pytest.mark.slow
 
-# Two trainings in all: what other seeds decide needs no pipeline.
-QUICK = (*POOR, "tuning.confirm=0")
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Shop:
@@ -37,22 +34,15 @@ def store(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def events() -> list[progress.Event]:
-    """The progress of the search."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def found(store: Shop, events: list[progress.Event]) -> Search:
+def found(store: Shop) -> Search:
     """A search, and no more."""
-    with progress.listening(events.append):
-        return search(store.settings(*QUICK), {"all": [store.products]}, store.out)
+    return search(store.settings(*POOR), {"all": [store.products]}, store.out)
 
 
 @pytest.fixture(scope="module")
 def tuned(store: Shop, found: Search) -> Run:
     """A run that takes what was found."""
-    return run_in(store, *QUICK, "tuning.enabled=true")
+    return run_in(store, *POOR, "tuning.enabled=true")
 
 
 def trials(store: Shop) -> dict[str, int]:
@@ -70,6 +60,13 @@ def test_a_search_finds_better_settings(found: Search) -> None:
     assert found.best["training.learning_rate"] == 0.01
     assert found.best["encoder.max_length"] == 16
     assert {tried.result.status for tried in found.trials} == {"finished"}
+
+
+def test_the_best_trial_and_the_settings_as_they_are_get_another_seed(found: Search) -> None:
+    numbers = [tried.number for tried in found.trials]
+    assert numbers == [DEFAULTS, "0", f"{DEFAULTS}-seed1", "0-seed1"]
+    assert found.trials[-1].values == {**found.best, "training.seed": 1}
+    assert found.gain()[2] == 2
 
 
 def test_a_search_leaves_its_findings_as_a_settings_file(store: Shop, found: Search) -> None:
@@ -95,13 +92,13 @@ def test_a_run_takes_what_was_found_and_trains_with_it(tuned: Run, found: Search
 
 def test_a_run_does_not_search_again(store: Shop, tuned: Run, found: Search) -> None:
     assert "Tuner" not in tuned.summary.seconds
-    assert len(trials(store)) == 2
+    assert len(trials(store)) == 4
 
 
 def test_the_logs_of_the_search_outlive_the_training(store: Shop, tuned: Run) -> None:
     logs = OutFolder(store.out).logs
     assert list(logs.glob("train/*.tfevents.*"))
-    assert len(list(logs.glob("search/*/*/train/*.tfevents.*"))) == 2
+    assert len(list(logs.glob("search/*/*/train/*.tfevents.*"))) == 4
 
 
 def test_the_model_keeps_its_own_curves_alone(store: Shop, tuned: Run) -> None:
@@ -119,7 +116,7 @@ def test_a_search_on_the_same_data_is_spared_though_the_code_is_another(
 ) -> None:
     before = trials(store)
     monkeypatch.setattr(pipeline.runner, "_code_version", lambda: "0.2.0+newer")
-    again = search(store.settings(*QUICK), {"all": [store.products]}, store.out)
+    again = search(store.settings(*POOR), {"all": [store.products]}, store.out)
     assert again.best == tuned.summary.hparams
     assert trials(store) == before
 
@@ -130,16 +127,34 @@ def test_a_search_whose_artifact_is_gone_takes_its_finished_trials(
     copied = Shop(store.products, store.encoder, tmp_path / "out")
     shutil.copytree(OutFolder(store.out).searches, OutFolder(copied.out).searches)
     before = trials(copied)
-    again = search(copied.settings(*QUICK), {"all": [copied.products]}, copied.out)
+    again = search(copied.settings(*POOR), {"all": [copied.products]}, copied.out)
     assert again.best == found.best
     assert trials(copied) == before
 
 
-def test_progress_names_the_trials(found: Search, events: list[progress.Event]) -> None:
-    assert {f"trial {DEFAULTS}", "trial 0"} <= {event.task for event in events}
+@pytest.fixture(scope="module")
+def failed(store: Shop, found: Search) -> tuple[TrainingError, list[progress.Event]]:
+    """How a search ends that cannot succeed, and its progress."""
+    broken = store.settings(*POOR).with_values(
+        {"training.learning_rate": 1e30, "training.clip_norm": 0.0}
+    )
+    events: list[progress.Event] = []
+    with progress.listening(events.append), pytest.raises(TrainingError) as error:
+        search(broken, {"all": [store.products]}, store.out)
+    return error.value, events
+
+
+def test_a_search_that_cannot_succeed_ends_with_its_own_words(
+    failed: tuple[TrainingError, list[progress.Event]],
+) -> None:
+    assert "settings as they are must be ones that can be" in str(failed[0])
+
+
+def test_progress_names_the_trials(failed: tuple[TrainingError, list[progress.Event]]) -> None:
+    assert "trial defaults" in {event.task for event in failed[1]}
 
 
 def test_a_search_without_time_for_a_trial_names_the_setting(store: Shop, found: Search) -> None:
-    short = store.settings(*QUICK, "tuning.seed=9", "tuning.max_minutes=0.001")
+    short = store.settings(*POOR, "tuning.seed=9", "tuning.max_minutes=0.001")
     with pytest.raises(TrainingError, match="max_minutes"):
         search(short, {"all": [store.products]}, store.out)

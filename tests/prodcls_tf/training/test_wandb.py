@@ -18,9 +18,7 @@ from prodcls_tf import ProductClassifier
 from prodcls_tf.errors import InputError, OutputError, SettingsError, TrackingError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.wandb_run import tracked_by_wandb
-from prodcls_tf.tuning.processes import OutOfTimeError
 from prodcls_tf.tuning.rows import SearchRows
-from prodcls_tf.tuning.trial import JOB, Job
 from prodcls_tf.tuning.trials import Trials
 from tests.tiny import DEEP, tiny_rows, tiny_settings
 
@@ -188,30 +186,34 @@ def test_training_that_is_taken_up_has_all_its_epochs(tiny_encoder, tmp_path):
     assert list(curve.values()) == [pytest.approx(figures) for figures in first.history]
 
 
+@pytest.mark.slow
 def test_trials_of_a_search_are_runs_of_one_group(tiny_encoder, tmp_path):
     settings = tiny_settings(tiny_encoder, DEEP, *OFFLINE)
-    folder = tmp_path / "0123"
+    folder, logs = tmp_path / "0123", tmp_path / "logs"
     SearchRows.choose(settings, tiny_rows(60), tiny_rows(30, seed=1)).write(folder / "rows")
-    with pytest.raises(OutOfTimeError):
-        Trials(folder, tmp_path / "logs", settings).run("07", {}, seconds=0.1)
-    job = Job.model_validate_json((folder / "trials" / "07" / JOB).read_text(encoding="utf-8"))
-    told = Settings.parse(job.settings).wandb
-    assert (told.group, told.name, told.mode) == ("search 0123", "trial 07", "offline")
+    trials = Trials(folder, logs, settings)
+    assert trials.run("07", {"training.batch_size": 16}, 300).status == "finished"
+    told = read(logs / "07")
+    assert (told.run.run_group, told.run.display_name) == ("search 0123", "trial 07")
+    assert told.config["training"]["batch_size"] == 16
 
 
-UNASKED = """
+TRAINING = """
 import sys
+from pathlib import Path
 from prodcls_tf import ProductClassifier
-from prodcls_tf.settings import Settings
-from prodcls_tf.training.wandb_run import tracked_by_wandb
+from tests.tiny import DEEP, tiny_rows, tiny_settings, write_tiny_encoder
 
-with tracked_by_wandb(Settings(), None) as run:
-    print(run, [name for name in sys.modules if name.partition(".")[0] in ("wandb", "sentry_sdk")])
+settings = tiny_settings(write_tiny_encoder(Path({folder!r}, "encoder")), DEEP)
+ProductClassifier(settings).fit(tiny_rows(60), log_dir=Path({folder!r}, "logs"))
+print([name for name in sys.modules if name.partition(".")[0] in ("wandb", "sentry_sdk")])
 """
 
 
-def test_nothing_is_imported_where_it_is_not_asked_for(fresh_python):
-    assert fresh_python(UNASKED).splitlines()[-1] == "None []"
+@pytest.mark.slow
+def test_nothing_is_imported_where_it_is_not_asked_for(fresh_python, tmp_path):
+    assert fresh_python(TRAINING.format(folder=str(tmp_path))).splitlines()[-1] == "[]"
+    assert not (tmp_path / "logs" / "wandb").exists()
 
 
 WITHOUT = """

@@ -12,9 +12,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from prodcls_tf.errors import InputError, OutputError, TrainingError
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.processes import OutOfTimeError
-from prodcls_tf.tuning.results import DEFAULTS, Result, Search, with_seed
+from prodcls_tf.tuning.results import DEFAULTS, Search
 from prodcls_tf.tuning.search import prepare, search
-from prodcls_tf.tuning.trial import JOB, Job
 from prodcls_tf.tuning.trials import Trials
 from tests.tiny import DEEP, tiny_rows, tiny_settings, write_tiny_encoder
 
@@ -171,34 +170,6 @@ def test_more_trials_go_on_with_a_search(found, settings, folder, tmp_path):
     more = run(settings.model_copy(update={"tuning": tuning}), tmp_path)
     assert [tried.number for tried in more.trials] == [DEFAULTS, "0", "1"]
     assert more.trials[:2] == found.trials
-
-
-def test_the_best_trial_and_the_settings_as_they_are_get_another_seed(
-    found, settings, folder, tmp_path
-):
-    shutil.copytree(folder / "state", tmp_path / "state")
-    trials = home(tmp_path) / "trials"
-    shutil.rmtree(home(tmp_path) / "oracle")
-    # As if all trainings had been made, and the one trial had come out better every time.
-    for number, score in ((DEFAULTS, 0.7), ("0", 0.9)):
-        job = Job.model_validate_json((trials / number / JOB).read_text(encoding="utf-8"))
-        result = Result.read(trials / number)
-        for seed in (0, 1):
-            trial = trials / with_seed(number, seed)
-            trial.mkdir(exist_ok=True)
-            values = {**job.values, "training.seed": 1} if seed else job.values
-            again = job.model_copy(update={"values": values})
-            (trial / JOB).write_text(again.model_dump_json(), encoding="utf-8")
-            result.model_copy(update={"metrics": {"macro_f1": score}}).write(trial)
-    before = written(tmp_path)
-    confirming = settings.with_values({"tuning.confirm": 1})
-    search = run(confirming, tmp_path)
-    assert [tried.number for tried in search.trials] == [
-        DEFAULTS, "0", f"{DEFAULTS}-seed1", "0-seed1"
-    ]  # fmt: skip
-    assert search.trials[-1].values == {**search.best, "training.seed": 1}
-    assert search.gain() == (pytest.approx(0.7), pytest.approx(0.9), 2)
-    assert written(tmp_path) == before
 
 
 def test_a_folder_that_cannot_be_written_is_refused(settings, tmp_path):
