@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import errno
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from ml_metadata.errors import StatusError
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -34,6 +36,9 @@ from prodcls_tf.errors import OutputError, ProdclsError, RunError
 from prodcls_tf.progress import report
 
 _logger = logging.getLogger(__name__)
+
+# A file's writer, and SQLite, whose error goes on with pages of SQL.
+_FULL_DISK = re.compile(r".*No space left.*|database or disk is full")
 
 
 @dataclass(frozen=True)
@@ -149,10 +154,10 @@ def shown_error(name: str, error: BaseException, run_log: Path) -> ProdclsError:
     for cause in _causes(error):
         if isinstance(cause, ProdclsError):
             return cause
-        if _is_full_disk(cause):
+        full = _full_disk(cause)
+        if full:
             return OutputError(
-                f"A run needs room on its disk. Received a full one in the step {name}: "
-                f"{_no_space(cause)}. "
+                f"A run needs room on its disk. Received a full one in the step {name}: {full}. "
                 "Free some space and run the same command again: finished steps are kept."
             )
     return RunError(
@@ -168,17 +173,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _is_full_disk(error: BaseException) -> bool:
+def _full_disk(error: BaseException) -> str | None:
+    """What an error tells of a full disk; None where it is about something else."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    # All that Beam tells of an exception of a worker is its text, in a RuntimeError.
-    told = isinstance(error, (tf.errors.ResourceExhaustedError, RuntimeError))
-    return told and "No space left" in str(error)
-
-
-def _no_space(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return next((line.strip() for line in lines if "No space left" in line), str(error))
+        return str(error) if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+    # Of an exception of a worker Beam tells the text alone, in a RuntimeError.
+    if not isinstance(error, (tf.errors.ResourceExhaustedError, StatusError, RuntimeError)):
+        return None
+    told = _FULL_DISK.search(str(error))
+    return told.group().strip() if told else None
 
 
 def _first_line(error: BaseException) -> str:

@@ -43,7 +43,7 @@ class RunLog:
           OutputError: the file cannot be written.
         """
         write(self._path, "")
-        handler = logging.FileHandler(self._path, encoding="utf-8")
+        handler = _LogFile(self._path, encoding="utf-8")
         handler.setFormatter(logging.Formatter(_FORMAT))
         self._stack.callback(handler.close)
         root = logging.getLogger()
@@ -67,6 +67,18 @@ class RunLog:
     def __exit__(self, *failure: object) -> None:
         """Gives everything back as it was."""
         self._stack.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A file that may lose lines: where its disk is full, a run has something better to say."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Leaves the record out, where `logging` would print a traceback."""
+
+    def close(self) -> None:
+        """Closes the file, though the last lines may not fit."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 @contextlib.contextmanager

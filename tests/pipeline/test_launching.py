@@ -4,6 +4,8 @@ import errno
 from collections.abc import Callable
 from pathlib import Path
 
+from ml_metadata.errors import InternalError
+
 from pipeline.launching import shown_error
 from prodcls_tf.errors import InputError, OutputError, RunError
 
@@ -35,6 +37,13 @@ def test_full_disk_is_found_in_what_beam_tells_of_a_worker() -> None:
     shown = shown_error("ProductExampleGen", RuntimeError(told), LOG)
     assert isinstance(shown, OutputError)
     assert "ProductExampleGen: OSError: [Errno 28] No space left on device [" in str(shown)
+
+
+def test_full_disk_is_found_in_what_ml_metadata_tells() -> None:
+    told = "Error when executing query: database or disk is full query: INSERT INTO `Context`( ..."
+    shown = shown_error("Pusher", InternalError(told), LOG)
+    assert isinstance(shown, OutputError)
+    assert "in the step Pusher: database or disk is full. Free some space" in str(shown)
 
 
 def test_other_error_names_step_and_log() -> None:
