@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from prodcls_tf.data.reading import fingerprint
 from prodcls_tf.data.spans import spans_of
 from prodcls_tf.features import CATEGORY
 from prodcls_tf.settings import Settings
@@ -86,6 +87,17 @@ class Places:
     def search_logs(self) -> str:
         """What TensorBoard reads of searches: a folder in that of the trainings."""
         return f"{self.logs}/{SEARCH_LOGS}"
+
+
+def digest_of(sources: Mapping[str, Sequence[Path]]) -> str:
+    """Returns a digest of product files by source: names, contents, and what they are for.
+
+    Raises:
+      InputError: a file cannot be read.
+    """
+    digests = {source: fingerprint(paths) for source, paths in sources.items()}
+    text = json.dumps(digests, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def columns(settings: Settings) -> dict[str, str]:

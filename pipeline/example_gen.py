@@ -9,26 +9,26 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import apache_beam as beam
 import tensorflow as tf
+from google.protobuf.struct_pb2 import Struct
+from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
-from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.proto import example_gen_pb2
-from tfx.types import Artifact, Channel, artifact_utils
-from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.types.standard_artifacts import Examples
+from tfx.types import Artifact, artifact_utils
+from tfx.utils import proto_utils
 
+from pipeline.product_files import ProductFilesDriver, files_of, input_of
 from prodcls_tf.data.concluding import conclude
 from prodcls_tf.data.first_pass import READING, Surveyed, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import rejects_file
 from prodcls_tf.data.second_pass import SPLITTING, kept_rows
-from prodcls_tf.data.spans import spans_of
 from prodcls_tf.errors import InputError, RejectsError
 from prodcls_tf.features import CATEGORY, SLICE, SPLITS
 from prodcls_tf.progress import Counter, report
@@ -59,20 +59,21 @@ class ProductExampleGenExecutor(BaseBeamExecutor):
 
         Args:
           input_dict: empty.
-          output_dict: `examples`, one artifact.
-          exec_properties: see `ProductExampleGen`.
+          output_dict: `examples`, one artifact; the driver has marked it with span and fingerprint.
+          exec_properties: TFX's own of a file-based ExampleGen; for `custom_config` see
+            `ProductExampleGen`.
 
         Raises:
           InputError: the files cannot be used; the message names file, line or column.
         """
-        sources = json.loads(exec_properties["sources"])
-        settings = DataSettings.model_validate_json(exec_properties["data"])
+        files = files_of(exec_properties["input_base"], exec_properties["input_config"])
+        config = config_of(exec_properties["custom_config"])
+        settings = DataSettings.model_validate_json(config["data"])
         (examples,) = output_dict["examples"]
-        files = {source: [Path(name) for name in names] for source, names in sources.items()}
         parts = plan(files, settings)
         with tempfile.TemporaryDirectory(prefix="intake-", dir=examples.uri) as work:
             passes = Passes(
-                files, settings, Path(examples.uri), Path(work), Path(exec_properties["rejects"])
+                files, settings, Path(examples.uri), Path(work), Path(config["rejects"])
             )
             with self._make_beam_pipeline() as pipeline:
                 (
@@ -87,10 +88,6 @@ class ProductExampleGenExecutor(BaseBeamExecutor):
             passes.finish(parts)
 
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        paths = [path for found in files.values() for path in found]
-        examples.span = max(spans_of(paths), default=0)
-        examples.version = 0
-        examples.set_string_custom_property("input_fingerprint", exec_properties["fingerprint"])
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
 
@@ -196,62 +193,62 @@ class Passes:
         path.write_text(str(error), encoding="utf-8", errors="surrogateescape")
 
 
-class ProductExampleGenSpec(ComponentSpec):
-    """What the step takes and gives."""
-
-    INPUTS: ClassVar[dict[str, Any]] = {}
-    PARAMETERS: ClassVar[dict[str, Any]] = {
-        "sources": ExecutionParameter(type=str),
-        "fingerprint": ExecutionParameter(type=str),
-        "data": ExecutionParameter(type=str),
-        "version": ExecutionParameter(type=str),
-        "rejects": ExecutionParameter(type=str),
-    }
-    OUTPUTS: ClassVar[dict[str, Any]] = {"examples": ChannelParameter(type=Examples)}
-
-
-class ProductExampleGen(BaseComponent):
+class ProductExampleGen(FileBasedExampleGen):
     """Product files become examples in the splits train, val and test.
 
     TFX's own CsvExampleGen fixes UTF-8 and the comma, stumbles over inch marks and lets the same
     text into two splits; intake does not.
 
     Args:
-      sources: files by source: `all`, or `train`, `val` and `test`.
-      fingerprint: digest of the files' contents: the step is cached while it stays the same.
+      files: paths by source: `all`, or `train`, `val` and `test`.
       data: columns, separator and shares.
       version: of the code: another one reads the files afresh, and all steps follow.
       rejects: the CSV file that lists the rows left out where too many of them stop the run; else
         the list is beside the splits.
 
     Example:
-      >>> files = {"all": ["products.csv"]}
-      >>> step = ProductExampleGen(files, "a3b0c4", DataSettings(), "0.1.0+7d", "rejects.csv")
-      >>> sorted(step.outputs)
-      ['examples']
+      >>> files = {"all": ["/data/products.csv"]}
+      >>> step = ProductExampleGen(files, DataSettings(), "0.1.0+7d", "/out/rejects.csv")
+      >>> step.exec_properties["input_base"], sorted(step.outputs)
+      ('/data', ['examples'])
     """
 
-    SPEC_CLASS = ProductExampleGenSpec
     EXECUTOR_SPEC = BeamExecutorSpec(ProductExampleGenExecutor)
+    DRIVER_CLASS = ProductFilesDriver
 
     def __init__(
-        self,
-        sources: Mapping[str, Sequence[str]],
-        fingerprint: str,
-        data: DataSettings,
-        version: str,
-        rejects: str,
+        self, files: Mapping[str, Sequence[str]], data: DataSettings, version: str, rejects: str
     ) -> None:
         """See the class."""
-        spec = ProductExampleGenSpec(
-            sources=json.dumps({source: list(files) for source, files in sources.items()}),
-            fingerprint=fingerprint,
-            data=data.model_dump_json(),
-            version=version,
-            rejects=rejects,
-            examples=Channel(type=Examples),
+        input_base, input_config = input_of(files)
+        # Shares are among the settings: TFX would take them as numbers of hash buckets.
+        splits = [example_gen_pb2.SplitConfig.Split(name=split) for split in SPLITS]
+        config = Struct()
+        config.update({"data": data.model_dump_json(), "version": version, "rejects": rejects})
+        custom_config = example_gen_pb2.CustomConfig()
+        custom_config.custom_config.Pack(config)
+        super().__init__(
+            input_base=input_base,
+            input_config=input_config,
+            output_config=example_gen_pb2.Output(
+                split_config=example_gen_pb2.SplitConfig(splits=splits)
+            ),
+            custom_config=custom_config,
         )
-        super().__init__(spec=spec)
+
+
+def config_of(custom_config: str) -> dict[str, str]:
+    """Returns what `ProductExampleGen` has put into the property `custom_config`, by name.
+
+    Example:
+      >>> step = ProductExampleGen({"all": ["a.csv"]}, DataSettings(), "0.1.0+7d", "rejects.csv")
+      >>> config_of(step.exec_properties["custom_config"])["version"]
+      '0.1.0+7d'
+    """
+    message, config = example_gen_pb2.CustomConfig(), Struct()
+    proto_utils.json_to_proto(custom_config, message)
+    message.custom_config.Unpack(config)
+    return {name: str(value) for name, value in config.items()}
 
 
 def write_splits(

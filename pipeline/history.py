@@ -215,11 +215,13 @@ class _Reader:
             execution = None if examples is None else self._records.maker(examples)
         if execution is None:
             return Origin(encoder=str(encoder))
-        sources = _json(text(execution, "sources")).values()
+        base = text(execution, "input_base")
+        splits = _json(text(execution, "input_config")).get("splits", [])
+        config = _json(text(execution, "custom_config")).get("custom_config", {})
         return Origin(
-            files=tuple(str(file) for files in sources for file in files),
-            fingerprint=text(execution, "fingerprint"),
-            code=text(execution, "version"),
+            files=tuple(str(Path(base, split["pattern"])) for split in splits),
+            fingerprint=text(execution, "input_fingerprint"),
+            code=str(config.get("value", {}).get("version", "")),
             encoder=str(encoder),
         )
 

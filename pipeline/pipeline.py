@@ -71,8 +71,7 @@ def create_pipeline(
     """
     # Product files become raw examples: checked, without duplicates, split once and for all.
     example_gen = ProductExampleGen(
-        sources=sources.files,
-        fingerprint=sources.fingerprint,
+        sources.files,
         data=settings.data,
         version=sources.version,
         rejects=places.rejects,

@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING
 
 import prodcls_tf
 from pipeline import accepted
-from pipeline.arguments import Encoder, Places, Sources, origin, search_name, weights_settings
+from pipeline.arguments import (
+    Encoder,
+    Places,
+    Sources,
+    digest_of,
+    origin,
+    search_name,
+    weights_settings,
+)
 from pipeline.out_folder import OutFolder, check_disk, copy, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
@@ -214,16 +222,6 @@ def _check_sources(settings: Settings, sources: Mapping[str, Sequence[Path]]) ->
 def _sources(sources: Mapping[str, Sequence[Path]]) -> Sources:
     files = {source: [str(path) for path in paths] for source, paths in sources.items()}
     return Sources(files, digest_of(sources), _code_version())
-
-
-def digest_of(sources: Mapping[str, Sequence[Path]]) -> str:
-    """Returns a digest of product files by source: names, contents, and what they are for.
-
-    Raises:
-      InputError: a file cannot be read.
-    """
-    digests = {source: fingerprint(paths) for source, paths in sources.items()}
-    return _digest(json.dumps(digests, sort_keys=True))
 
 
 @functools.cache

@@ -72,7 +72,7 @@ def run(
 
 
 def _fingerprint(sources: Mapping[str, Sequence[Path]]) -> str:
-    from pipeline.runner import digest_of
+    from pipeline.arguments import digest_of
 
     return digest_of(sources)
 

@@ -72,7 +72,7 @@ def _measure(path: Path, folder: Path, options: list[str]) -> None:
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types.standard_artifacts import Examples
 
-    from pipeline.example_gen import ProductExampleGenExecutor
+    from pipeline.example_gen import ProductExampleGen, ProductExampleGenExecutor
     from pipeline.local_beam import local_pipeline
     from prodcls_tf.data.parts import plan
     from prodcls_tf.settings import DataSettings
@@ -80,12 +80,9 @@ def _measure(path: Path, folder: Path, options: list[str]) -> None:
     settings, examples = DataSettings(), Examples()
     examples.uri = str(folder)
     folder.mkdir()
-    properties = {
-        "sources": json.dumps({"all": [str(path)]}),
-        "data": settings.model_dump_json(),
-        "fingerprint": "",
-        "rejects": str(folder.with_name("rejects.csv")),
-    }
+    properties = ProductExampleGen(
+        {"all": [str(path)]}, settings, "benchmark", str(folder.with_name("rejects.csv"))
+    ).exec_properties
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     step = ProductExampleGenExecutor(context)
     parts = len(plan({"all": [path]}, settings))

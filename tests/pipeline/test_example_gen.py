@@ -71,14 +71,12 @@ def _step(
     examples = Examples()
     examples.uri = str(folder)
     folder.mkdir()
-    properties = {
-        "sources": json.dumps(
-            {name: [str(path) for path in paths] for name, paths in sources.items()}
-        ),
-        "data": DataSettings(max_rejects=rejects).model_dump_json(),
-        "fingerprint": "f",
-        "rejects": str(folder.with_name("refused.csv")),
-    }
+    properties = example_gen.ProductExampleGen(
+        {name: [str(path) for path in paths] for name, paths in sources.items()},
+        DataSettings(max_rejects=rejects),
+        version="1",
+        rejects=str(folder.with_name("refused.csv")),
+    ).exec_properties
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     executor = example_gen.ProductExampleGenExecutor(context)
     executor.Do({}, {"examples": [examples]}, properties)

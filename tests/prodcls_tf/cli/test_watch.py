@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from pipeline.accepted import Baseline
+from pipeline.arguments import digest_of
 from pipeline.out_folder import OutFolder
-from pipeline.runner import digest_of
 from prodcls_tf.data.drift import profile_files
 from prodcls_tf.settings import Settings
 from tests.serving.server.embedded import Process
