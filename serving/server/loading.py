@@ -16,11 +16,12 @@ import tensorflow as tf
 # Registers the ops of the tokenizer that is part of the graph.
 import tensorflow_text  # noqa: F401
 from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf.config_pb2 import RunOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.ops import dismantle_graph
 
-from serving.server.background import in_background
+from serving.server.background import in_background, is_background
 from serving.server.importing import import_graph
 from serving.server.status import Code, ServingError, from_tensorflow
 
@@ -93,6 +94,22 @@ def trim_memory() -> None:
         trim(0)
 
 
+def run_options(timeout_ms: int = 0) -> Optional[RunOptions]:
+    """Returns how a session is to run something for the thread that asks.
+
+    Args:
+      timeout_ms: after which it stops; 0 for no limit.
+
+    Returns:
+      The options; None for TensorFlow's defaults.
+    """
+    if not timeout_ms and not is_background():
+        return None
+    # TensorFlow's own threads have the usual priority; -1 stands for the thread that asks.
+    pool = -1 if is_background() else 0
+    return RunOptions(timeout_in_ms=timeout_ms, inter_op_thread_pool=pool)
+
+
 def _meta_graph(folder: Path, tags: Sequence[str]) -> MetaGraphDef:
     try:
         saved = SavedModel.FromString((folder / GRAPH).read_bytes())
@@ -147,7 +164,8 @@ def _fill(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> No
 def _restore(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:
     saver = meta.saver_def
     if saver.restore_op_name and (folder / VARIABLES).with_name("variables.index").is_file():
-        session.run(saver.restore_op_name, {saver.filename_tensor_name: str(folder / VARIABLES)})
+        file = {saver.filename_tensor_name: str(folder / VARIABLES)}
+        session.run(saver.restore_op_name, file, run_options())
 
 
 def _initialize(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:
@@ -158,11 +176,11 @@ def _initialize(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path)
     }
     if _INITIALIZER in meta.signature_def:
         operation = meta.signature_def[_INITIALIZER].outputs[_INITIALIZER].name
-        session.run(operation, assets)
+        session.run(operation, assets, run_options())
         return
     for name in _INITIALIZER_COLLECTIONS:
         if meta.collection_def[name].node_list.value:
-            session.run(meta.collection_def[name].node_list.value[0], assets)
+            session.run(meta.collection_def[name].node_list.value[0], assets, run_options())
             return
 
 

@@ -16,11 +16,10 @@ from typing import Any, Optional
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf.config_pb2 import RunOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.python.client import pywrap_tf_session
 
-from serving.server.loading import close_session, load_session, trim_memory
+from serving.server.loading import close_session, load_session, run_options, trim_memory
 from serving.server.status import Code, ServingError, from_tensorflow
 
 # TensorFlow keeps a compiled plan for each set of inputs and outputs that was ever asked for, until
@@ -208,14 +207,15 @@ class Servable:
 
 
 def _options(deadline: Optional[float]) -> Any:
-    """Run options that bear the time that is left, as the C API takes them; None for no limit."""
-    if deadline is None:
+    """Run options that bear the time that is left, as the C API takes them; None for the usual."""
+    timeout = 0
+    if deadline is not None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise ServingError(Code.DEADLINE_EXCEEDED, "Deadline exceeded before the model was run")
+        # In whole milliseconds, of which 0 would mean no limit; a proto field of 64 bits.
+        timeout = min(math.ceil(left * 1000), 2**31)
+    options = run_options(timeout)
+    if options is None:
         return None
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise ServingError(Code.DEADLINE_EXCEEDED, "Deadline exceeded before the model was run")
-    # In whole milliseconds, of which 0 would mean no limit; a proto field of 64 bits.
-    timeout = min(math.ceil(left * 1000), 2**31)
-    return pywrap_tf_session.TF_NewBufferFromString(
-        RunOptions(timeout_in_ms=timeout).SerializeToString()
-    )
+    return pywrap_tf_session.TF_NewBufferFromString(options.SerializeToString())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import subprocess
 import sys
 import threading
 
 import pytest
 
-from serving.server.background import in_background, requests_first
+from serving.server.background import in_background, is_background, requests_first
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
 
@@ -17,6 +20,9 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has prior
 def busy():
     with requests_first(True):
         yield
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may end SCHED_IDLE for sure")
 
 
 def niceness() -> int:
@@ -42,6 +48,60 @@ def test_whoever_waits_keeps_its_priority(busy):
     before = niceness()
     in_background(niceness)
     assert niceness() == before
+
+
+@linux
+@as_root
+def test_the_work_runs_where_nothing_else_wants_to(busy):
+    assert in_background(lambda: os.sched_getscheduler(0)) == os.SCHED_IDLE
+
+
+@contextlib.contextmanager
+def hog(core: int):
+    """A process that wants a core without a pause."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        os.sched_setaffinity(process.pid, {core})
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@linux
+@as_root
+def test_work_that_starves_gets_its_share(busy):
+    core = min(os.sched_getaffinity(0))
+
+    def work() -> int:
+        os.sched_setaffinity(0, {core})
+        # Half a minute and more of what SCHED_IDLE leaves it beside the other process.
+        hashlib.sha256(bytes(200 << 20))
+        return os.sched_getscheduler(0)
+
+    with hog(core):
+        assert in_background(work) == os.SCHED_OTHER
+    assert in_background(lambda: os.sched_getscheduler(0)) == os.SCHED_OTHER
+    assert in_background(niceness) > niceness()
+
+
+@linux
+@as_root
+def test_a_system_that_lets_nobody_back_gives_niceness_alone(fresh_python):
+    printed = fresh_python(
+        "import os, resource\n"
+        "from serving.server.background import in_background, requests_first\n"
+        "resource.setrlimit(resource.RLIMIT_NICE, (0, 0))\n"
+        "os.setuid(65534)\n"
+        "def seen(): return os.sched_getscheduler(0) == os.SCHED_OTHER, os.nice(0)\n"
+        "with requests_first(True): print(in_background(seen))"
+    )
+    assert printed == "(True, 10)\n"
+
+
+def test_work_knows_where_it_is_done(busy):
+    assert in_background(is_background) is (sys.platform == "linux")
+    assert not is_background()
 
 
 @linux

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from serving.server.background import in_background, requests_first
+from serving.server.loading import run_options
 from serving.server.servable import Servable, ServableId
 from serving.server.status import Code, ServingError
 from tests.serving.tiny_model import save_tiny_model
@@ -91,3 +95,30 @@ def test_a_version_that_cannot_be_read_is_refused(version):
     (version / GRAPH).unlink()
     (version / GRAPH).mkdir()
     assert refusal(version).code is Code.PERMISSION_DENIED
+
+
+def test_a_run_behind_requests_stays_in_its_thread():
+    with requests_first(True):
+        behind = in_background(run_options)
+    assert behind is not None or sys.platform != "linux"
+    assert behind is None or behind.inter_op_thread_pool == -1
+
+
+def test_a_run_for_a_request_is_left_to_tensorflow():
+    with requests_first(True):
+        assert run_options() is None
+        limited = run_options(timeout_ms=20)
+    assert limited is not None
+    assert (limited.timeout_in_ms, limited.inter_op_thread_pool) == (20, 0)
+
+
+def test_a_version_loaded_behind_requests_is_the_same(version, whole):
+    def answer(folder: Path) -> list[float]:
+        servable = Servable.load(ServableId("m", 1), folder)
+        signature = servable.signatures["serving_default"]
+        inputs = {alias: np.array([b"red shoes"], object) for alias in signature.inputs}
+        return servable.run(signature, inputs, ["scores"])["scores"].tolist()
+
+    with requests_first(True):
+        behind = answer(version)
+    assert behind == answer(whole)
