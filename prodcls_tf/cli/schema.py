@@ -1,9 +1,9 @@
-"""`prodcls schema`: what rows were accepted as, and taking over what a stopped run has seen."""
+"""`prodcls schema`: what rows were accepted as, taking over others, and what is unlike them."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -11,7 +11,7 @@ from prodcls_tf.cli import options, terminal
 
 schema = typer.Typer(
     no_args_is_help=True,
-    help="Show what a run's rows are compared with, or accept other ones.",
+    help="Show what rows are compared with, accept other ones, or compare served products.",
 )
 
 
@@ -54,3 +54,36 @@ def accept(out: options.Out = Path("runs/mine"), debug: options.Debug = False) -
         state = accepted.accept(folder.schema, datetime.now(timezone.utc), "prodcls schema accept")
     schema_shown.show_accepted(state)
     terminal.out().print("\n  The command that was stopped now goes on: run it again.")
+
+
+@schema.command()
+def check(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Products that a model is asked about (CSV, JSON lines, Parquet).",
+            show_default=False,
+        ),
+    ],
+    out: options.Out = Path("runs/mine"),
+    text: options.Text = None,
+    label: Annotated[
+        Optional[str],
+        typer.Option(
+            "--label", metavar="COLUMN", help="Compare these categories, too: `ask` writes them."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    debug: options.Debug = False,
+) -> None:
+    """Compare products that a model is asked about with the rows it learned from.
+
+    Exit code 1 where they are further apart than checks.max_skew allows.
+
+    Example: prodcls schema check served.csv --out runs/mine
+    """
+    from prodcls_tf.cli import schema_checked
+
+    if not schema_checked.check(out, files, text, label, json):
+        raise typer.Exit(1)

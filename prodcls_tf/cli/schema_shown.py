@@ -58,8 +58,16 @@ def show(out: Path, categories: bool) -> None:
         terminal.out().print("\n  Nothing has been accepted yet.")
     else:
         _show_state(state, categories)
-    _show_checks(_checks(folder))
+    _show_checks(last_settings(folder).checks)
     _show_anomalies(folder, out)
+
+
+def last_settings(folder: OutFolder) -> Settings:
+    """Returns the settings of the last run; the usual ones where these are lost."""
+    try:
+        return Settings.load(folder.settings)
+    except SettingsError:
+        return Settings()
 
 
 def show_accepted(state: State) -> None:
@@ -78,7 +86,7 @@ def print_json(out: Path) -> None:
     stopped = accepted.candidate(folder.schema)
     values = {
         "accepted": None if state is None else _values(state),
-        "checks": _checks(folder).model_dump(mode="json"),
+        "checks": last_settings(folder).checks.model_dump(mode="json"),
         "open": None if stopped is None else _dumped(stopped.anomalies().anomalies),
         "anomalies": _dumped(_last(folder).anomalies),
     }
@@ -178,14 +186,6 @@ def _last(folder: OutFolder) -> AnomalyReport:
         return AnomalyReport.model_validate_json(folder.anomalies.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return AnomalyReport()
-
-
-def _checks(folder: OutFolder) -> ChecksSettings:
-    """The thresholds of the last run; the usual ones where its settings are lost."""
-    try:
-        return Settings.load(folder.settings).checks
-    except SettingsError:
-        return ChecksSettings()
 
 
 def _category_rows(schema: schema_pb2.Schema, baseline: Baseline) -> dict[str, Optional[int]]:

@@ -1,6 +1,6 @@
-"""Whether new product files are still like the rows that were accepted before.
+"""Whether product files, new ones or served ones, are still like the rows accepted before.
 
-The files are a part of what the next training learns from, and may be a small one. So they are
+New files are a part of what the next training learns from, and may be a small one. So they are
 looked at by themselves: the gate before a training sees all rows together, among which it may take
 months until the new ones weigh enough.
 """
@@ -15,12 +15,15 @@ from typing import Optional
 from prodcls_tf.data.anomalies import Anomaly, AnomalyReport
 from prodcls_tf.data.category import clean_category
 from prodcls_tf.data.cleaning import clean_fields
-from prodcls_tf.data.comparing import TRAIN, category_shares, compare, judge
-from prodcls_tf.data.distances import shares
+from prodcls_tf.data.comparing import TRAIN, category_shares, compare, judge, skew
+from prodcls_tf.data.distances import Measured, shares
 from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.profile import Profile
 from prodcls_tf.data.reading import read_file
 from prodcls_tf.settings import DataSettings, Settings
+
+# What products that a model is asked about are called, as train, val and test are.
+SERVED = "served"
 
 # Rows that are counted at a time.
 _BATCH = 8192
@@ -29,7 +32,7 @@ _BATCH = 8192
 _OF_A_PART = {"vanished_categories": "allow", "new_categories": "stop"}
 
 
-def profile_files(files: Iterable[Path], settings: DataSettings) -> Profile:
+def profile_files(files: Iterable[Path], settings: DataSettings, labelled: bool = True) -> Profile:
     """Counts what the rows of product files are like, once their texts are cleaned.
 
     Rows that cannot be read are passed over; one without a category counts with its texts.
@@ -37,18 +40,49 @@ def profile_files(files: Iterable[Path], settings: DataSettings) -> Profile:
     Args:
       files: product files.
       settings: how they are read.
+      labelled: whether the label column is read; where not, it need not exist.
 
     Raises:
       InputError: a file cannot be read at all.
     """
     tolerant = FileNotes(on_reject=lambda _: None)
-    rows = chain.from_iterable(read_file(path, settings, notes=tolerant) for path in files)
+    rows = chain.from_iterable(
+        read_file(path, settings, labelled, notes=tolerant) for path in files
+    )
     profile = Profile()
     while some := list(islice(rows, _BATCH)):
         columns = zip(*(clean_fields(row.fields, settings.clean) for row in some), strict=True)
         paths = (clean_category(row.category, settings.separator)[0] for row in some)
         profile.add(dict(zip(settings.text, columns, strict=True)), list(filter(None, paths)))
     return profile
+
+
+def serving_skew(
+    served: Profile, train: Profile, settings: Settings, labelled: bool = False
+) -> list[Anomaly]:
+    """Says in what products that a model is asked about are not like those it learned from.
+
+    Args:
+      served: of the products it is asked about; its text columns are called as those of `train`.
+      train: of the rows it learned from.
+      settings: `checks.max_skew`, and the name of the label's column.
+      labelled: whether `served` has categories, such as those that the model gave.
+
+    Returns:
+      What passes the threshold, and what comes near it, the worst first.
+
+    Example:
+      >>> train, served = Profile(), Profile()
+      >>> train.add({"title": ["usb cable"] * 200}, ["Audio"] * 200)
+      >>> served.add({"title": ["手机壳"] * 200}, [])
+      >>> [one.kind for one in serving_skew(served, train, Settings())]
+      ['script_skew', 'length_skew']
+    """
+    found = skew({TRAIN: train, SERVED: served}, settings.checks)
+    if labelled:
+        moved = _moved(train, served)
+        found += judge(moved, settings.data.label, SERVED, "skew", settings.checks.max_skew)
+    return AnomalyReport.of(None, found).anomalies
 
 
 def drift(
@@ -76,14 +110,18 @@ def drift(
       >>> [one.kind for one in drift(now, {"train": before}, Settings())]
       ['script_drift', 'length_drift']
     """
-    label, train = settings.data.label, accepted[TRAIN]
+    label = settings.data.label
     checks = settings.checks.model_copy(update=_OF_A_PART)
-    before, after = shares(train.categories), shares(now.categories)
-    paths = before.keys() | after.keys()
-    distance = max((abs(after.get(p, 0.0) - before.get(p, 0.0)) for p in paths), default=0.0)
-    moved = category_shares(distance, train, now)
+    moved = _moved(accepted[TRAIN], now)
     found = [
         *compare(accepted, {TRAIN: now}, checks, known, label),
         *judge(moved, label, TRAIN, "drift", checks.max_category_drift),
     ]
     return AnomalyReport.of(None, found).stopping
+
+
+def _moved(was: Profile, now: Profile) -> Measured:
+    before, after = shares(was.categories), shares(now.categories)
+    paths = before.keys() | after.keys()
+    distance = max((abs(after.get(p, 0.0) - before.get(p, 0.0)) for p in paths), default=0.0)
+    return category_shares(distance, was, now)

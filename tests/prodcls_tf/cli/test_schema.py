@@ -142,6 +142,69 @@ def test_json_has_all_of_it(call, out):
     assert values["anomalies"] == []
 
 
+@pytest.fixture
+def shop(out):
+    """The same folder, its first run having had many rows."""
+    train = Profile()
+    train.add({"标题": ["usb cable"] * 300}, ["Audio"] * 200 + ["Phones"] * 100)
+    baseline = accepted.newest(out / "schema").baseline()
+    splits = {**baseline.splits, "train": train}
+    file = out / "schema" / "1" / "baseline.json"
+    file.write_text(baseline.model_copy(update={"splits": splits}).model_dump_json())
+    return out
+
+
+def served(out, title, count=300, **more):
+    """Writes served products to a file."""
+    path = out / "served.csv"
+    head, rest = ",".join(["标题", *more]), ",".join(["", *more.values()])
+    path.write_text(head + "\n" + f"{title}{rest}\n" * count, encoding="utf-8")
+    return path
+
+
+def test_served_products_that_are_alike_pass(call, shop):
+    done = call("schema", "check", served(shop, "usb plugs"), "--out", shop)
+    assert (done.code, done.err) == (0, "")
+    assert "300 products beside 300 rows of train" in done.out
+    assert "They are alike" in done.out
+
+
+def test_served_products_that_are_unlike_are_told(call, shop):
+    done = call("schema", "check", served(shop, "手机保护壳透明"), "--out", shop)
+    assert done.code == 1
+    assert "'标题' in served, unlike train" in done.out
+    assert "checks.max_skew" in done.out
+
+
+def test_threshold_of_the_last_run_holds_for_served_products(call, shop):
+    (shop / "settings.yaml").write_text("checks: {max_skew: 1.0}\n")
+    assert call("schema", "check", served(shop, "手机保护壳透明"), "--out", shop).code == 0
+
+
+def test_categories_of_served_products_count_where_they_are_named(call, shop):
+    file = served(shop, "usb plugs", kind="Phones")
+    assert call("schema", "check", file, "--out", shop).code == 0
+    done = call("schema", "check", file, "--out", shop, "--label", "kind", "--json")
+    assert done.code == 1
+    values = json.loads(done.out)
+    assert (values["against"], values["rows"]) == (1, 300)
+    assert [anomaly["kind"] for anomaly in values["anomalies"]] == ["category_skew"]
+
+
+def test_served_products_may_have_other_columns(call, shop):
+    file = served(shop, "x", name="usb plugs")
+    assert call("schema", "check", file, "--out", shop, "--text", "name").code == 0
+    done = call("schema", "check", file, "--out", shop, "--text", "gone")
+    assert done.code == 2
+    assert "gone" in done.err
+
+
+def test_served_file_without_a_row_is_refused(call, shop):
+    done = call("schema", "check", served(shop, "x", count=0), "--out", shop)
+    assert done.code == 2
+    assert "at least one row" in done.err
+
+
 def test_schema_is_shown_without_tensorflow(out, fresh_python):
     loaded = fresh_python(
         "import sys; from prodcls_tf.cli import main;"
