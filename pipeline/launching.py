@@ -156,13 +156,23 @@ def shown_error(name: str, error: BaseException, run_log: Path) -> ProdclsError:
             return cause
         full = _full_disk(cause)
         if full:
-            return OutputError(
-                f"A run needs room on its disk. Received a full one in the step {name}: {full}. "
-                "Free some space and run the same command again: finished steps are kept."
-            )
+            return _no_room(f" in the step {name}", full)
     return RunError(
         f"Every step of the pipeline must succeed. Received from {name}: "
         f"{type(error).__name__}: {_first_line(error)} The whole story is in {run_log}."
+    )
+
+
+def no_room(error: BaseException) -> OutputError | None:
+    """Returns the error to show for a full disk outside of the steps; None for any other error."""
+    full = next(filter(None, map(_full_disk, _causes(error))), None)
+    return None if full is None else _no_room("", full)
+
+
+def _no_room(where: str, told: str) -> OutputError:
+    return OutputError(
+        f"A run needs room on its disk. Received a full one{where}: {told}. "
+        "Free some space and run the same command again: finished steps are kept."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Optional
 
@@ -14,6 +15,7 @@ from tfx.utils import proto_utils
 
 from pipeline.arguments import digest_of
 from prodcls_tf.data.spans import spans_of
+from prodcls_tf.errors import InputError
 
 Splits = Iterable[example_gen_pb2.Input.Split]
 
@@ -28,17 +30,27 @@ def input_of(files: Mapping[str, Sequence[str]]) -> tuple[str, example_gen_pb2.I
       The folder that all files lie below, and an input split for each file: its name is the source,
       its pattern the file's path below that folder.
 
+    Raises:
+      InputError: a path is not UTF-8, which ML Metadata needs.
+
     Example:
       >>> base, config = input_of({"all": ["/data/a.csv", "/data/span-2/b.csv"]})
       >>> base, [(split.name, split.pattern) for split in config.splits]
       ('/data', [('all', 'a.csv'), ('all', 'span-2/b.csv')])
     """
-    base = os.path.commonpath([Path(path).parent for paths in files.values() for path in paths])
+    # Not normalized: behind a link, `..` is not the folder that its name says.
+    paths = {source: [Path(path).absolute() for path in some] for source, some in files.items()}
+    base = os.path.commonpath([path.parent for some in paths.values() for path in some])
+    for path in chain.from_iterable(paths.values()):
+        if not _is_text(str(path)):
+            raise InputError(
+                f"The path of a product file must be UTF-8. Received {str(path)!r}. Rename it."
+            )
     return base, example_gen_pb2.Input(
         splits=[
-            example_gen_pb2.Input.Split(name=source, pattern=os.path.relpath(path, base or None))
-            for source, paths in files.items()
-            for path in paths
+            example_gen_pb2.Input.Split(name=source, pattern=str(path.relative_to(base)))
+            for source, some in paths.items()
+            for path in some
         ]
     )
 
@@ -97,3 +109,8 @@ def _by_source(base: str, splits: Splits) -> dict[str, list[Path]]:
     for split in splits:
         files.setdefault(split.name, []).append(Path(base, split.pattern))
     return files
+
+
+def _is_text(path: str) -> bool:
+    # Bytes of a name that are no UTF-8 are halves of surrogate pairs in Python.
+    return not any("\ud800" <= character <= "\udfff" for character in path)

@@ -73,7 +73,9 @@ class _LogFile(logging.FileHandler):
     """A file that may lose lines: where its disk is full, a run has something better to say."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
-        """Leaves the record out, where `logging` would print a traceback."""
+        """Leaves out a record that cannot be written, where `logging` would print a traceback."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
     def close(self) -> None:
         """Closes the file, though the last lines may not fit."""

@@ -33,7 +33,7 @@ from pipeline.run_log import RunLog
 from pipeline.summary import Summary
 from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.reading import fingerprint, read_file
-from prodcls_tf.errors import DataError
+from prodcls_tf.errors import DataError, ProdclsError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.wandb_package import check_wandb
 from prodcls_tf.tuning.results import Search
@@ -140,15 +140,24 @@ def _at_work(
         import pipeline.pipeline
         import pipeline.pushing  # noqa: F401
         from pipeline import retention
+        from pipeline.launching import no_room
 
         log.take_over()
         folder.check_metadata()
         aside = folder.put_lost_results_aside()
         if aside is not None:
             _logger.warning("%s is gone: former results are in %s", folder.metadata, aside)
-        retention.tidy(folder)
-        yield folder
-        retention.remove_old(folder, settings.pipeline.keep)
+        try:
+            retention.tidy(folder)
+            yield folder
+            retention.remove_old(folder, settings.pipeline.keep)
+        except ProdclsError:
+            raise
+        except Exception as error:
+            full = no_room(error)
+            if full is None:
+                raise
+            raise full from error
 
 
 def _launch(

@@ -129,8 +129,8 @@ def asked_columns(
             f"The model takes {len(columns)} text columns: {', '.join(columns)}. "
             f"Received: {', '.join(data['text'])}. Name one column for each, in that order."
         )
-    # Of no use where one model alone is asked, so a file need not have that column.
-    data["slice_by"] = ""
+    # Of no use where one model alone is asked, so a file need not have these columns.
+    data["slice_by"] = data["group"] = ""
     data["encoding"] = encoding or data["encoding"]
     data["label"] = label or data["label"]
     if data["label"] in data["text"]:

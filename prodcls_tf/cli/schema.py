@@ -71,13 +71,16 @@ def check(
     label: Annotated[
         Optional[str],
         typer.Option(
-            "--label", metavar="COLUMN", help="Compare these categories, too: `ask` writes them."
+            "--label", metavar="COLUMN", help="Categories to compare, too, such as category_1."
         ),
+    ] = None,
+    encoding: Annotated[
+        Optional[str], typer.Option(help="Encoding of the files, if it is not found out.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
     debug: options.Debug = False,
 ) -> None:
-    """Compare products that a model is asked about with the rows it learned from.
+    """Compare products that a model is asked about with the accepted rows to learn from.
 
     Exit code 1 where they are further apart than checks.max_skew allows.
 
@@ -85,5 +88,10 @@ def check(
     """
     from prodcls_tf.cli import schema_checked
 
-    if not schema_checked.check(out, files, text, label, json):
+    compared = schema_checked.compare(out, files, text, label, encoding)
+    if json:
+        schema_checked.print_json(compared)
+    else:
+        schema_checked.show(compared)
+    if any(anomaly.stops for anomaly in compared.anomalies):
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ months until the new ones weigh enough.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Optional
@@ -17,7 +17,7 @@ from prodcls_tf.data.category import clean_category
 from prodcls_tf.data.cleaning import clean_fields
 from prodcls_tf.data.comparing import TRAIN, category_shares, compare, judge, skew
 from prodcls_tf.data.distances import Measured, shares
-from prodcls_tf.data.notes import FileNotes
+from prodcls_tf.data.notes import FileNotes, RowError
 from prodcls_tf.data.profile import Profile
 from prodcls_tf.data.reading import read_file
 from prodcls_tf.settings import DataSettings, Settings
@@ -32,7 +32,12 @@ _BATCH = 8192
 _OF_A_PART = {"vanished_categories": "allow", "new_categories": "stop"}
 
 
-def profile_files(files: Iterable[Path], settings: DataSettings, labelled: bool = True) -> Profile:
+def profile_files(
+    files: Iterable[Path],
+    settings: DataSettings,
+    labelled: bool = True,
+    on_reject: Callable[[RowError], object] = lambda _: None,
+) -> Profile:
     """Counts what the rows of product files are like, once their texts are cleaned.
 
     Rows that cannot be read are passed over; one without a category counts with its texts.
@@ -41,11 +46,12 @@ def profile_files(files: Iterable[Path], settings: DataSettings, labelled: bool 
       files: product files.
       settings: how they are read.
       labelled: whether the label column is read; where not, it need not exist.
+      on_reject: told of each row that cannot be read.
 
     Raises:
       InputError: a file cannot be read at all.
     """
-    tolerant = FileNotes(on_reject=lambda _: None)
+    tolerant = FileNotes(on_reject=on_reject)
     rows = chain.from_iterable(
         read_file(path, settings, labelled, notes=tolerant) for path in files
     )
@@ -60,11 +66,11 @@ def profile_files(files: Iterable[Path], settings: DataSettings, labelled: bool 
 def serving_skew(
     served: Profile, train: Profile, settings: Settings, labelled: bool = False
 ) -> list[Anomaly]:
-    """Says in what products that a model is asked about are not like those it learned from.
+    """Says in what products that a model is asked about are not like the rows that were accepted.
 
     Args:
       served: of the products it is asked about; its text columns are called as those of `train`.
-      train: of the rows it learned from.
+      train: of the accepted rows to learn from.
       settings: `checks.max_skew`, and the name of the label's column.
       labelled: whether `served` has categories, such as those that the model gave.
 

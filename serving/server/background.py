@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Generic, Optional, TypeVar
+from pathlib import Path
+from typing import Generic, NamedTuple, Optional, TypeVar
 
 T = TypeVar("T")
 
@@ -26,11 +27,12 @@ T = TypeVar("T")
 _NICENESS = 10
 _LOWEST = 19
 
-# A thread starves where it gets less of a core than that niceness would leave it.
+# A thread starves where it wants a core and gets less of it than that niceness would leave it.
 _LOOK_SECONDS = 0.5
 _STARVING = 0.1
 
-# Between two pieces of work that hold the GIL; most of them take 2 to 5 ms.
+# After work of the first length that held the GIL, a pause of the second one.
+_PIECE_SECONDS = 0.005
 _PAUSE_SECONDS = 0.02
 
 
@@ -40,13 +42,14 @@ class _Load:
 
     Attributes:
       starved: whether it was found to starve; then all that follows has the higher priority.
+      paused: when it last gave way, by `time.monotonic`.
     """
 
     starved: bool = False
+    paused: float = 0.0
 
 
 _load: ContextVar[Optional[_Load]] = ContextVar("load", default=None)
-_this_thread = threading.local()
 
 
 @contextlib.contextmanager
@@ -68,16 +71,18 @@ def give_way() -> None:
 
     Called between pieces of work that must hold the GIL, and so cannot be done in the background.
     """
-    if _load.get() is not None:
+    load = _load.get()
+    if load is not None and time.monotonic() - load.paused > _PIECE_SECONDS:
         time.sleep(_PAUSE_SECONDS)
+        load.paused = time.monotonic()
 
 
-def is_background() -> bool:
-    """Says whether this is a thread of `in_background`, which must not hand on its work.
+def requests_come_first() -> bool:
+    """Says whether `in_background` lowers a priority here.
 
-    What it hands on to threads that were there before is done at their priority.
+    What it does then must stay in its thread: TensorFlow's own threads have the usual priority.
     """
-    return getattr(_this_thread, "is_background", False)
+    return _load.get() is not None and sys.platform == "linux"
 
 
 def in_background(work: Callable[[], T]) -> T:
@@ -101,7 +106,7 @@ def in_background(work: Callable[[], T]) -> T:
       42
     """
     load = _load.get()
-    if load is None or sys.platform != "linux":
+    if load is None or not requests_come_first():
         return work()
     # A thread may not raise its own niceness again, so each piece of work has one of its own.
     thread = _Thread(work, idle=not load.starved and _idle_can_end())
@@ -128,42 +133,63 @@ class _Thread(threading.Thread, Generic[T]):
         super().__init__(name="background", daemon=True)
         self.done: Future[T] = Future()
         self._work, self._idle = work, idle
-        self._clock: Optional[int] = None
 
     def run(self) -> None:
-        _this_thread.is_background = True
         try:
-            self._clock = time.pthread_getcpuclockid(threading.get_ident())
             _lower(idle=self._idle)
             self.done.set_result(self._work())
         except BaseException as error:
             self.done.set_exception(error)
 
     def starves(self, seconds: float) -> bool:
-        """Waits for its end, or so long; whether an idle thread got hardly a core meanwhile."""
-        began, ran = time.monotonic(), self._ran()
+        """Waits for its end, or so long; whether what is idle wanted a core and hardly got one."""
+        began, ran = time.monotonic(), _idle_threads().seconds
         self.join(seconds if self._idle else None)
         if not self.is_alive():
             return False
-        return self._ran() - ran < _STARVING * (time.monotonic() - began)
+        now = _idle_threads()
+        return now.wanting and now.seconds - ran < _STARVING * (time.monotonic() - began)
 
     def end_idle(self) -> None:
-        """Leaves it its niceness alone."""
+        """Leaves it, and the threads that it has started, their niceness alone."""
         self._idle = False
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setscheduler(self.native_id or 0, os.SCHED_OTHER, os.sched_param(0))
+        for number in _idle_threads().numbers:
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(number, os.SCHED_OTHER, os.sched_param(0))
 
-    def _ran(self) -> float:
-        try:
-            return 0.0 if self._clock is None else time.clock_gettime(self._clock)
-        except OSError:  # it has just ended
-            return 0.0
+
+class _Idle(NamedTuple):
+    """The threads of this process with SCHED_IDLE.
+
+    Attributes:
+      numbers: the system's.
+      wanting: whether one of them waits for nothing but a core, or has one.
+      seconds: how long all of them have run.
+    """
+
+    numbers: list[int]
+    wanting: bool
+    seconds: float
+
+
+def _idle_threads() -> _Idle:
+    numbers, wanting, ticks = [], False, 0
+    for folder in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended
+            if os.sched_getscheduler(int(folder.name)) == os.SCHED_IDLE:
+                # The name before it is in brackets and may hold anything; see proc(5).
+                state, *rest = (folder / "stat").read_text().rpartition(")")[2].split()
+                numbers.append(int(folder.name))
+                wanting |= state == "R"
+                ticks += int(rest[10]) + int(rest[11])
+    return _Idle(numbers, wanting, ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def _lower(*, idle: bool) -> None:
-    # On Linux a thread's number is a process's.
+    # On Linux a thread's number is a process's. What the system refuses stays as it was.
     thread = os.PRIO_PROCESS, threading.get_native_id()
-    os.setpriority(*thread, min(os.getpriority(*thread) + _NICENESS, _LOWEST))
+    with contextlib.suppress(OSError):
+        os.setpriority(*thread, min(os.getpriority(*thread) + _NICENESS, _LOWEST))
     if idle:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 

@@ -21,7 +21,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.ops import dismantle_graph
 
-from serving.server.background import in_background, is_background
+from serving.server.background import in_background, requests_come_first
 from serving.server.importing import import_graph
 from serving.server.status import Code, ServingError, from_tensorflow
 
@@ -62,7 +62,8 @@ def load_session(
     try:
         import_graph(meta, graph)
         session = tf.compat.v1.Session(graph=graph, config=config)
-        in_background(lambda: _fill(session, meta, folder))
+        options = run_options()
+        in_background(lambda: _fill(session, meta, folder, options))
     except Exception as error:  # import alone raises half a dozen kinds
         close_session(session, graph)
         raise _refused(folder, error) from error
@@ -103,11 +104,11 @@ def run_options(timeout_ms: int = 0) -> Optional[RunOptions]:
     Returns:
       The options; None for TensorFlow's defaults.
     """
-    if not timeout_ms and not is_background():
+    behind = requests_come_first()
+    if not timeout_ms and not behind:
         return None
-    # TensorFlow's own threads have the usual priority; -1 stands for the thread that asks.
-    pool = -1 if is_background() else 0
-    return RunOptions(timeout_in_ms=timeout_ms, inter_op_thread_pool=pool)
+    # -1 stands for the thread that asks.
+    return RunOptions(timeout_in_ms=timeout_ms, inter_op_thread_pool=-1 if behind else 0)
 
 
 def _meta_graph(folder: Path, tags: Sequence[str]) -> MetaGraphDef:
@@ -156,19 +157,34 @@ def _check_variables(meta: MetaGraphDef, folder: Path) -> None:
         raise _refused(folder, error) from error
 
 
-def _fill(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:
-    _restore(session, meta, folder)
-    _initialize(session, meta, folder)
+def _fill(
+    session: tf.compat.v1.Session,
+    meta: MetaGraphDef,
+    folder: Path,
+    options: Optional[RunOptions],
+) -> None:
+    _restore(session, meta, folder, options)
+    _initialize(session, meta, folder, options)
 
 
-def _restore(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:
+def _restore(
+    session: tf.compat.v1.Session,
+    meta: MetaGraphDef,
+    folder: Path,
+    options: Optional[RunOptions],
+) -> None:
     saver = meta.saver_def
     if saver.restore_op_name and (folder / VARIABLES).with_name("variables.index").is_file():
         file = {saver.filename_tensor_name: str(folder / VARIABLES)}
-        session.run(saver.restore_op_name, file, run_options())
+        session.run(saver.restore_op_name, file, options)
 
 
-def _initialize(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path) -> None:
+def _initialize(
+    session: tf.compat.v1.Session,
+    meta: MetaGraphDef,
+    folder: Path,
+    options: Optional[RunOptions],
+) -> None:
     """Fills lookup tables and the like."""
     assets = {
         asset.tensor_info.name: str(folder / _ASSETS / asset.filename)
@@ -176,11 +192,11 @@ def _initialize(session: tf.compat.v1.Session, meta: MetaGraphDef, folder: Path)
     }
     if _INITIALIZER in meta.signature_def:
         operation = meta.signature_def[_INITIALIZER].outputs[_INITIALIZER].name
-        session.run(operation, assets, run_options())
+        session.run(operation, assets, options)
         return
     for name in _INITIALIZER_COLLECTIONS:
         if meta.collection_def[name].node_list.value:
-            session.run(meta.collection_def[name].node_list.value[0], assets, run_options())
+            session.run(meta.collection_def[name].node_list.value[0], assets, options)
             return
 
 

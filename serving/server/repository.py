@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Optional
 
 from prodcls_tf.errors import ModelError
-from prodcls_tf.manifest import MANIFEST, Manifest
+from prodcls_tf.manifest import MANIFEST, Manifest, sha256_of
+from serving.server.background import in_background
 from serving.server.status import Code, ServingError
 from serving.versions import GRAPH, version_numbers
 
@@ -121,7 +122,7 @@ def verify(folder: Path) -> None:
                 MANIFEST,
             )
             return
-        corrupt = manifest.corrupt(folder)
+        corrupt = manifest.corrupt(folder, lambda file: in_background(lambda: sha256_of(file)))
         foreign = [name for name in manifest.unlisted(folder) if name.startswith(_READ)]
     except (OSError, ModelError) as error:
         raise ServingError(Code.DATA_LOSS, f"{folder} cannot be read: {error}") from error

@@ -19,6 +19,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow.python.client import pywrap_tf_session
 
+from serving.server.background import in_background
 from serving.server.loading import close_session, load_session, run_options, trim_memory
 from serving.server.status import Code, ServingError, from_tensorflow
 
@@ -160,7 +161,9 @@ class Servable:
         options = _options(deadline)
         try:
             # `Session.run` would come to the same call, after five times as long.
-            values = session._call_tf_sessionrun(options, fed, fetched, [], None)
+            values = in_background(
+                lambda: session._call_tf_sessionrun(options, fed, fetched, [], None)
+            )
         except Exception as error:  # TensorFlow's own kinds, and those of numpy conversions
             raise from_tensorflow(error) from error
         finally:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
-import numpy as np
 from google.protobuf.message import DecodeError
 
 # What `tf.compat.v1.io.tf_record_iterator` returns, without its warning that one should have
@@ -22,7 +21,6 @@ from google.protobuf.message import DecodeError
 from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from serving.server.background import in_background
 from serving.server.batching import DirectRunner
 from serving.server.inference import Inference
 from serving.server.repository import WARMUP_FILE
@@ -58,18 +56,13 @@ def warm_up(servable: Servable) -> None:
             Code.INVALID_ARGUMENT,
             f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {path}",
         )
-    inference = Inference(_Single(servable), _run_behind)
+    inference = Inference(_Single(servable), DirectRunner())
     for number, record in enumerate(_records(path), start=1):
         _ask(inference, servable, record, f"Warmup record {number} of {path}")
     logger.info(
         "Version %d of model %s is warm: %d requests in %.1f s",
         servable.id.version, servable.id.name, records, time.monotonic() - began,
     )  # fmt: skip
-
-
-def _run_behind(*run: Any) -> dict[str, np.ndarray]:
-    """Runs the graph behind requests; a `Runner`. What holds the GIL around it does not wait."""
-    return in_background(lambda: DirectRunner()(*run))
 
 
 class _Single:

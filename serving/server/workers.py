@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Optional
 
-from serving.server.background import in_background, requests_first
+from serving.server.background import requests_first
 from serving.server.lifecycle import Model, State, Version
 from serving.server.repository import verify
 from serving.server.servable import Servable, ServableId
@@ -126,7 +126,7 @@ class Workers:
         servable = None
         try:
             with requests_first(self._shelf.serves()):
-                in_background(lambda: verify(version.folder))
+                verify(version.folder)
                 servable = self._load(version.id, version.folder)
                 self._warm(servable)
         except Exception as failure:  # a model's graph can make TensorFlow raise anything

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +16,7 @@ from prodcls_tf.manifest import check_manifest
 from .conftest import STEPS, Shop, write_products
 from .forks import Forks
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root"),
-]
+pytestmark = pytest.mark.slow
 
 # The others are over so soon that their disk is full before they begin; these have begun to work.
 WORKING = {"ProductExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator", "Canary"}
@@ -32,7 +28,9 @@ Seen = dict[str, tuple[int, str]]
 def _disk(folder: Path) -> Iterator[Path]:
     """A disk that a run of the tiny shop fits on."""
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", folder], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", folder]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("this system lets nobody mount a disk")
     try:
         yield folder
     finally:

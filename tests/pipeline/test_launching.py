@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml_metadata.errors import InternalError
 
-from pipeline.launching import shown_error
+from pipeline.launching import no_room, shown_error
 from prodcls_tf.errors import InputError, OutputError, RunError
 
 LOG = Path("out/run.log")
@@ -44,6 +44,13 @@ def test_full_disk_is_found_in_what_ml_metadata_tells() -> None:
     shown = shown_error("Pusher", InternalError(told), LOG)
     assert isinstance(shown, OutputError)
     assert "in the step Pusher: database or disk is full. Free some space" in str(shown)
+
+
+def test_full_disk_between_steps_is_an_output_error() -> None:
+    shown = no_room(_raised(OSError(errno.ENOSPC, "No space left on device"), OSError("copying")))
+    assert isinstance(shown, OutputError)
+    assert "Received a full one: [Errno 28]" in str(shown)
+    assert no_room(OSError(errno.EACCES, "Permission denied")) is None
 
 
 def test_other_error_names_step_and_log() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.types.standard_artifacts import Examples
+from tfx.utils.proto_utils import proto_to_json
 
 from pipeline.arguments import digest_of
 from pipeline.example_gen import ProductExampleGen
-from pipeline.product_files import ProductFilesDriver, files_of
+from pipeline.product_files import ProductFilesDriver, files_of, input_of
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
 
@@ -86,3 +87,26 @@ def test_name_of_a_file_is_no_pattern(tmp_path: Path) -> None:
 def test_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.csv"):
         _marks(tmp_path / "gone.csv")
+
+
+def _found(*paths: str) -> list[Path]:
+    base, config = input_of({"all": list(paths)})
+    return files_of(base, proto_to_json(config))["all"]
+
+
+def test_relative_and_absolute_paths_go_together(products: Path) -> None:
+    assert _found("here.csv", str(products)) == [Path("here.csv").absolute(), products]
+
+
+def test_folder_above_a_link_is_the_one_that_the_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "far" / "below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "below")
+    (tmp_path / "far" / "a.csv").write_text(ROWS, encoding="utf-8")
+    (tmp_path / "a.csv").write_text("another", encoding="utf-8")
+    named, other = tmp_path / "link" / ".." / "a.csv", tmp_path / "b.csv"
+    assert _found(str(named), str(other))[0].read_text(encoding="utf-8") == ROWS
+
+
+def test_path_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="must be UTF-8"):
+        input_of({"all": ["/shop/\udcff/a.csv"]})

@@ -165,7 +165,7 @@ def served(out, title, count=300, **more):
 def test_served_products_that_are_alike_pass(call, shop):
     done = call("schema", "check", served(shop, "usb plugs"), "--out", shop)
     assert (done.code, done.err) == (0, "")
-    assert "300 products beside 300 rows of train" in done.out
+    assert "300 products beside 300 rows accepted to learn from" in done.out
     assert "They are alike" in done.out
 
 
@@ -197,6 +197,53 @@ def test_served_products_may_have_other_columns(call, shop):
     done = call("schema", "check", file, "--out", shop, "--text", "gone")
     assert done.code == 2
     assert "gone" in done.err
+
+
+@pytest.mark.parametrize(
+    ("label", "told"), [("标题", "texts or categories"), ("kind", "without one"), ("gone", "gone")]
+)
+def test_label_without_categories_is_refused(call, shop, label, told):
+    file = served(shop, "usb plugs", kind="")
+    done = call("schema", "check", file, "--out", shop, "--label", label)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_served_rows_that_cannot_be_read_are_counted(call, shop):
+    (shop / "settings.yaml").write_text("data: {max_rejects: 0.1}\n")
+    file = served(shop, "usb plugs")
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("usb plugs,stray\n" * 20)
+    done = call("schema", "check", file, "--out", shop)
+    assert (done.code, "20 rows could not be read" in done.err) == (0, True)
+    assert json.loads(call("schema", "check", file, "--out", shop, "--json").out)["rejected"] == 20
+
+
+def test_served_file_of_which_too_little_can_be_read_is_refused(call, shop):
+    file = served(shop, "usb plugs,stray")
+    done = call("schema", "check", file, "--out", shop)
+    assert done.code == 2
+    assert "data.max_rejects" in done.err
+    assert "served.csv" in done.err
+
+
+def test_served_file_need_not_be_written_as_those_of_the_run(call, shop):
+    (shop / "settings.yaml").write_text(
+        "data: {text: [标题], label: kind, group: sku, encoding: gb18030, delimiter: ;}\n"
+    )
+    file = served(shop, "usb plugs", kind="Audio")
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("usb plugs,Phones\n" * 150)
+    done = call("schema", "check", file, "--out", shop, "--label", "kind")
+    assert (done.code, done.err) == (0, "")
+    assert "450 products (450 with a category)" in done.out
+
+
+def test_nothing_is_compared_with_rows_that_nobody_accepted(call, tmp_path):
+    propose(tmp_path / "out", NEW)
+    done = call("schema", "check", served(tmp_path, "usb plugs"), "--out", tmp_path / "out")
+    assert done.code == 2
+    assert "prodcls schema accept" in done.err
 
 
 def test_served_file_without_a_row_is_refused(call, shop):

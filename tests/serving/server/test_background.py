@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving.server.background import in_background, is_background, requests_first
+from serving.server.background import in_background, requests_first
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
 
@@ -87,6 +89,40 @@ def test_work_that_starves_gets_its_share(busy):
 
 @linux
 @as_root
+def test_work_that_waits_does_not_starve(busy):
+    in_background(lambda: time.sleep(1.2))
+    assert in_background(lambda: os.sched_getscheduler(0)) == os.SCHED_IDLE
+
+
+@linux
+@as_root
+def test_threads_of_work_that_starves_get_their_share(busy):
+    core = min(os.sched_getaffinity(0))
+
+    def work() -> int:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(hashed).result()
+
+    def hashed() -> int:
+        os.sched_setaffinity(0, {core})
+        hashlib.sha256(bytes(200 << 20))
+        return os.sched_getscheduler(0)
+
+    with hog(core):
+        assert in_background(work) == os.SCHED_OTHER
+
+
+@linux
+def test_a_priority_that_is_refused_fails_no_work(busy, monkeypatch):
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    assert in_background(lambda: 6 * 7) == 42
+
+
+@linux
+@as_root
 def test_a_system_that_lets_nobody_back_gives_niceness_alone(fresh_python):
     printed = fresh_python(
         "import os, resource\n"
@@ -97,11 +133,6 @@ def test_a_system_that_lets_nobody_back_gives_niceness_alone(fresh_python):
         "with requests_first(True): print(in_background(seen))"
     )
     assert printed == "(True, 10)\n"
-
-
-def test_work_knows_where_it_is_done(busy):
-    assert in_background(is_background) is (sys.platform == "linux")
-    assert not is_background()
 
 
 @linux

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.server.background import in_background, requests_first
+from serving.server.background import requests_first
 from serving.server.loading import run_options
 from serving.server.servable import Servable, ServableId
 from serving.server.status import Code, ServingError
@@ -99,15 +99,15 @@ def test_a_version_that_cannot_be_read_is_refused(version):
 
 def test_a_run_behind_requests_stays_in_its_thread():
     with requests_first(True):
-        behind = in_background(run_options)
-    assert behind is not None or sys.platform != "linux"
-    assert behind is None or behind.inter_op_thread_pool == -1
+        behind = run_options(timeout_ms=20)
+    assert behind is not None
+    assert behind.timeout_in_ms == 20
+    assert behind.inter_op_thread_pool == (-1 if sys.platform == "linux" else 0)
 
 
 def test_a_run_for_a_request_is_left_to_tensorflow():
-    with requests_first(True):
-        assert run_options() is None
-        limited = run_options(timeout_ms=20)
+    assert run_options() is None
+    limited = run_options(timeout_ms=20)
     assert limited is not None
     assert (limited.timeout_in_ms, limited.inter_op_thread_pool) == (20, 0)
 

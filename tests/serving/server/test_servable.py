@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +14,7 @@ import tensorflow as tf
 
 from serving.saved_model import LocalModel
 from serving.server import servable as module
+from serving.server.background import requests_first
 from serving.server.servable import Servable, ServableId, SessionOptions
 from serving.server.status import Code, ServingError
 from tests.serving.server.loaded import load_tiny_model, strings
@@ -74,6 +77,25 @@ def test_an_array_that_is_not_contiguous_is_read_right(servable):
     x = np.arange(6, dtype=np.float32).reshape(3, 2).T
     outputs = ask(servable, "numbers", ["total"], x=x, n=np.array([1, 2]))
     assert outputs["total"].tolist() == [6, 9]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+@pytest.mark.parametrize("behind", [True, False])
+def test_operations_have_the_priority_of_who_asks(behind):
+    def niceness(_: np.ndarray) -> np.int64:
+        return np.int64(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.int64, [], "x")
+        y = tf.identity(tf.compat.v1.py_func(niceness, [x], tf.int64), "y")
+        signature = tf.compat.v1.saved_model.predict_signature_def({"x": x}, {"y": y})
+    session = tf.compat.v1.Session(graph=graph)
+    servable = Servable(ServableId("m", 1), Path(), session, {"serving_default": signature})
+    with requests_first(behind):
+        measured = ask(servable, "serving_default", ["y"], x=np.int64(0))["y"]
+    servable.close()
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert (measured > usual) == behind
 
 
 def test_many_threads_ask_at_a_time(servable):
