@@ -196,7 +196,12 @@ def _lower(*, idle: bool) -> None:
 
 @functools.cache
 def _idle_can_end() -> bool:
-    """Tries it: without root, CAP_SYS_NICE or RLIMIT_NICE it is for good."""
+    """Tries it: without root, CAP_SYS_NICE or RLIMIT_NICE it is for good.
+
+    Nor may it end in a server that was started with it.
+    """
+    if os.sched_getscheduler(0) == os.SCHED_IDLE:
+        return False
     thread = _Thread(lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)), idle=True)
     thread.start()
     thread.join()

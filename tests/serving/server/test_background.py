@@ -136,6 +136,18 @@ def test_a_system_that_lets_nobody_back_gives_niceness_alone(fresh_python):
 
 
 @linux
+def test_a_server_that_is_idle_itself_stays_so(fresh_python):
+    printed = fresh_python(
+        "import os, time\n"
+        "from serving.server.background import _idle_can_end, in_background, requests_first\n"
+        "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n"
+        "def seen(): return os.sched_getscheduler(0) == os.SCHED_IDLE\n"
+        "with requests_first(True): print(in_background(seen), _idle_can_end(), seen())"
+    )
+    assert printed == "True False True\n"
+
+
+@linux
 def test_a_server_of_low_priority_does_not_get_a_higher_one(fresh_python):
     printed = fresh_python(
         "import os; os.nice(15)\n"
