@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from prodcls_tf.data.reading import fingerprint
+from prodcls_tf.data.files import fingerprint
 from prodcls_tf.data.spans import spans_of
 from prodcls_tf.features import CATEGORY
 from prodcls_tf.settings import Settings

@@ -42,10 +42,7 @@ def input_of(files: Mapping[str, Sequence[str]]) -> tuple[str, example_gen_pb2.I
     paths = {source: [Path(path).absolute() for path in some] for source, some in files.items()}
     base = os.path.commonpath([path.parent for some in paths.values() for path in some])
     for path in chain.from_iterable(paths.values()):
-        if not _is_text(str(path)):
-            raise InputError(
-                f"The path of a product file must be UTF-8. Received {str(path)!r}. Rename it."
-            )
+        _check_is_text(str(path))
     return base, example_gen_pb2.Input(
         splits=[
             example_gen_pb2.Input.Split(name=source, pattern=str(path.relative_to(base)))
@@ -111,6 +108,10 @@ def _by_source(base: str, splits: Splits) -> dict[str, list[Path]]:
     return files
 
 
-def _is_text(path: str) -> bool:
-    # Bytes of a name that are no UTF-8 are halves of surrogate pairs in Python.
-    return not any("\ud800" <= character <= "\udfff" for character in path)
+def _check_is_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"The path of a product file must be UTF-8. Received {path!r}. Rename it."
+        ) from None

@@ -56,10 +56,13 @@ _load: ContextVar[Optional[_Load]] = ContextVar("load", default=None)
 def requests_first(there_are_some: bool) -> Iterator[None]:
     """Says whether requests are answered meanwhile, to what is done within the `with` block.
 
+    Of consequence on Linux alone, which has a priority for each thread.
+
     Args:
       there_are_some: False where nobody waits for anything but the end of the block.
     """
-    token = _load.set(_Load() if there_are_some else None)
+    behind = there_are_some and sys.platform == "linux"
+    token = _load.set(_Load() if behind else None)
     try:
         yield
     finally:
@@ -82,13 +85,11 @@ def requests_come_first() -> bool:
 
     What it does then must stay in its thread: TensorFlow's own threads have the usual priority.
     """
-    return _load.get() is not None and sys.platform == "linux"
+    return _load.get() is not None
 
 
 def in_background(work: Callable[[], T]) -> T:
     """Does something at a lower priority where requests come first, and waits for it.
-
-    Linux has a priority for each thread. Elsewhere the work is done as any other.
 
     Args:
       work: lets go of the GIL, or a slow thread would keep it from all others. Threads that it
@@ -106,7 +107,7 @@ def in_background(work: Callable[[], T]) -> T:
       42
     """
     load = _load.get()
-    if load is None or not requests_come_first():
+    if load is None:
         return work()
     # A thread may not raise its own niceness again, so each piece of work has one of its own.
     thread = _Thread(work, idle=not load.starved and _idle_can_end())

@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from pipeline.out_folder import OutFolder
 from prodcls_tf.manifest import check_manifest
+from tests.disks import AS_ROOT, small_disk
 
 from .conftest import STEPS, Shop, write_products
 from .forks import Forks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, AS_ROOT]
 
 # The others are over so soon that their disk is full before they begin; these have begun to work.
 WORKING = {"ProductExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator", "Canary"}
 
 Seen = dict[str, tuple[int, str]]
-
-
-@contextlib.contextmanager
-def _disk(folder: Path) -> Iterator[Path]:
-    """A disk that a run of the tiny shop fits on."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", folder]
-    if subprocess.run(mount, check=False).returncode:
-        pytest.skip("this system lets nobody mount a disk")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +29,8 @@ def filled_everywhere(
 ) -> Iterator[tuple[Shop, Seen]]:
     """A shop whose disk was full in each step, and how each run ended."""
     folder = tmp_path_factory.mktemp("full")
-    with _disk(folder / "disk") as disk:
+    # A run refuses to begin with less.
+    with small_disk(folder / "disk", size="300m") as disk:
         own = Shop(folder / "products.csv", shop.encoder, disk / "out")
         write_products(own.products, 160)
         with contextlib.closing(Forks(own, folder)) as forks:

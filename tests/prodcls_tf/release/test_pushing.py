@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import shutil
 import signal
@@ -22,10 +21,9 @@ from prodcls_tf.release.moves import promote, roll_back
 from prodcls_tf.release.order import Order, config_file, write_order
 from prodcls_tf.release.pushing import STAGING, clean, find_pushed, held, push
 from tests.conftest import ROOT
+from tests.disks import AS_ROOT, small_disk
 
 from .small_model import check_all, export, leftovers, versions
-
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 
 
 @pytest.fixture
@@ -170,18 +168,6 @@ def test_damaged_or_older_version_is_no_push_that_stands(model: Path, base: Path
 
 
 # Row 5.
-@contextlib.contextmanager
-def small_disk(folder: Path, *options: str) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    folder.mkdir()
-    chosen = ",".join(("size=1m", *options))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", chosen, "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 @AS_ROOT
 def test_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
     small = export(tmp_path / "small", size=400_000)

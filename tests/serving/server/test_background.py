@@ -70,19 +70,19 @@ def hog(core: int):
         process.wait()
 
 
+def hashed(core: int) -> int:
+    """Wants half a minute and more of what SCHED_IDLE leaves it beside `hog`; tells the policy."""
+    os.sched_setaffinity(0, {core})
+    hashlib.sha256(bytes(200 << 20))
+    return os.sched_getscheduler(0)
+
+
 @linux
 @as_root
 def test_work_that_starves_gets_its_share(busy):
     core = min(os.sched_getaffinity(0))
-
-    def work() -> int:
-        os.sched_setaffinity(0, {core})
-        # Half a minute and more of what SCHED_IDLE leaves it beside the other process.
-        hashlib.sha256(bytes(200 << 20))
-        return os.sched_getscheduler(0)
-
     with hog(core):
-        assert in_background(work) == os.SCHED_OTHER
+        assert in_background(lambda: hashed(core)) == os.SCHED_OTHER
     assert in_background(lambda: os.sched_getscheduler(0)) == os.SCHED_OTHER
     assert in_background(niceness) > niceness()
 
@@ -101,12 +101,7 @@ def test_threads_of_work_that_starves_get_their_share(busy):
 
     def work() -> int:
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(hashed).result()
-
-    def hashed() -> int:
-        os.sched_setaffinity(0, {core})
-        hashlib.sha256(bytes(200 << 20))
-        return os.sched_getscheduler(0)
+            return pool.submit(hashed, core).result()
 
     with hog(core):
         assert in_background(work) == os.SCHED_OTHER
