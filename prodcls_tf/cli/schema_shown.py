@@ -124,7 +124,7 @@ def _show_state(state: State, categories: bool) -> None:
         terminal.out().print(Text.assemble((f"  {name:<7}", "soft"), fact), soft_wrap=True)
     terminal.heading("Columns")
     table = terminal.table(
-        "column", "type", "required", "empty", "median length", "scripts", left=3
+        "column", "type", "required", "empty", "median length", "languages", left=3
     )
     train = baseline.splits["train"]
     for feature in schema.feature:
@@ -136,8 +136,9 @@ def _show_state(state: State, categories: bool) -> None:
             figures = ["-", "-", "-"]
         else:
             # Measured against itself: what it is.
-            empty, length, script = (measured.received for measured in measure_texts(texts, texts))
-            parts = [f"{name} {percent(share)}" for name, share in list(script.items())[:2]]
+            measures = measure_texts(texts, texts)
+            empty, length, languages = (measured.received for measured in measures)
+            parts = [f"{name} {percent(share)}" for name, share in list(languages.items())[:2]]
             figures = [percent(empty), f"{length}", ", ".join(parts)]
         kind = schema_pb2.FeatureType.Name(feature.type)
         required = "yes" if feature.presence.min_fraction == 1 else "no"

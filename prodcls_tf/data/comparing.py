@@ -55,7 +55,7 @@ def compare(
     limits = {
         "empty": settings.max_empty_drift,
         "length": settings.max_length_drift,
-        "script": settings.max_script_drift,
+        "language": settings.max_language_drift,
     }
     found = list(_categories(accepted, now, settings, known, label))
     for column, texts in now[TRAIN].fields.items():

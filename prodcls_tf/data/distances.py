@@ -20,7 +20,7 @@ class Measured:
     """What one measure says of a text column.
 
     Attributes:
-      name: `empty`, `length` or `script`.
+      name: `empty`, `length` or `language`.
       distance: how far the two sides are apart.
       chance: how far they might be by chance.
       words: what there is and what is expected, for a person.
@@ -44,9 +44,9 @@ def measure_texts(was: FieldProfile, now: FieldProfile) -> list[Measured]:
       now: what there is.
 
     Returns:
-      All measures: of empty texts, lengths and scripts.
+      All measures: of empty texts, lengths and languages.
     """
-    return [_empty(was, now), _lengths(was, now), _scripts(was, now)]
+    return [_empty(was, now), _lengths(was, now), _languages(was, now)]
 
 
 def chance(some: int, others: int) -> float:
@@ -113,14 +113,14 @@ def _lengths(was: FieldProfile, now: FieldProfile) -> Measured:
     )
 
 
-def _scripts(was: FieldProfile, now: FieldProfile) -> Measured:
-    before, after = shares(was.scripts), shares(now.scripts)
+def _languages(was: FieldProfile, now: FieldProfile) -> Measured:
+    before, after = shares(was.languages), shares(now.languages)
     distance = 0.0
     if before and after:
         names = before.keys() | after.keys()
         distance = max(abs(after.get(name, 0.0) - before.get(name, 0.0)) for name in names)
     return Measured(
-        "script",
+        "language",
         distance,
         chance(was.filled, now.filled),
         f"its texts are {_largest(after)}, where {_largest(before)} is expected",

@@ -82,7 +82,7 @@ def serving_skew(
       >>> train.add({"title": ["usb cable"] * 200}, ["Audio"] * 200)
       >>> served.add({"title": ["手机壳"] * 200}, [])
       >>> [one.kind for one in serving_skew(served, train, Settings())]
-      ['script_skew', 'length_skew']
+      ['language_skew', 'length_skew']
     """
     found = skew({TRAIN: train, SERVED: served}, settings.checks)
     if labelled:
@@ -107,14 +107,14 @@ def drift(
 
     Returns:
       What passes its threshold, the worst first: new categories, other shares of them, and texts of
-      other lengths or scripts, or missing.
+      other lengths or languages, or missing.
 
     Example:
       >>> before, now = Profile(), Profile()
       >>> before.add({"title": ["usb cable"] * 200}, ["Audio"] * 200)
       >>> now.add({"title": ["手机壳"] * 200}, ["Audio"] * 200)
       >>> [one.kind for one in drift(now, {"train": before}, Settings())]
-      ['script_drift', 'length_drift']
+      ['language_drift', 'length_drift']
     """
     label = settings.data.label
     checks = settings.checks.model_copy(update=_OF_A_PART)

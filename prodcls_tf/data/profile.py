@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
-from prodcls_tf.data.scripts import scripts_of
+from prodcls_tf.data.languages import languages_of
 
 # Lengths are counted up to these bounds, four to a doubling; a longer text counts as the last.
 LENGTHS = sorted({round(2 ** (step / 4)) for step in range(61)})
@@ -29,13 +29,16 @@ class FieldProfile(BaseModel):
       empty: rows without a visible character.
       numbers: texts that are a bare number.
       lengths: texts by their number of characters, rounded up to one of `LENGTHS`.
-      scripts: texts by their script, as `scripts.py` names it.
+      languages: texts by their language, as `languages.py` names it.
     """
 
     empty: int = 0
     numbers: int = 0
     lengths: dict[int, int] = Field(default_factory=dict)
-    scripts: dict[str, int] = Field(default_factory=dict)
+    # Before, texts were counted by script alone: where they still are, they differ from all others.
+    languages: dict[str, int] = Field(
+        default_factory=dict, validation_alias=AliasChoices("languages", "scripts")
+    )
 
     @property
     def filled(self) -> int:
@@ -58,8 +61,8 @@ class FieldProfile(BaseModel):
         places = np.searchsorted(LENGTHS, lengths.to_numpy()).clip(max=len(LENGTHS) - 1)
         for place, count in enumerate(np.bincount(places).tolist()):
             _count(self.lengths, LENGTHS[place], count)
-        for script, count in Counter(scripts_of(filled)).items():
-            _count(self.scripts, script, count)
+        for language, count in Counter(languages_of(filled)).items():
+            _count(self.languages, language, count)
 
 
 class Profile(BaseModel):
@@ -73,8 +76,8 @@ class Profile(BaseModel):
     Example:
       >>> profile = Profile()
       >>> profile.add({"title": ["usb cable", "手机壳", ""]}, ["A", "B", "A"])
-      >>> profile.categories, profile.fields["title"].scripts, profile.fields["title"].empty
-      ({'A': 2, 'B': 1}, {'Latin': 1, 'Han': 1}, 1)
+      >>> profile.categories, profile.fields["title"].languages, profile.fields["title"].empty
+      ({'A': 2, 'B': 1}, {'unclear (Latin)': 1, 'zh': 1}, 1)
     """
 
     rows: int = 0

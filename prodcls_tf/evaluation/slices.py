@@ -1,14 +1,14 @@
 """Slices of rows: parts of a test split on which a model is looked at by itself.
 
 A model can be better overall and worse where it hurts: for one department, for the short titles,
-for the part of the catalogue that is not written in Latin letters.
+for the part of the catalogue that is in another language.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prodcls_tf.data.scripts import scripts_of
+from prodcls_tf.data.languages import languages_of
 
 # Characters from which on a text is of the next length. Not words: Chinese has no blanks.
 _LENGTHS = (20, 40, 80, 160)
@@ -26,11 +26,11 @@ def slices_of(
 
     Returns:
       By kind of slice, which one each row is part of: its path's first level, the length and the
-      script of all its texts together.
+      language of all its texts together.
 
     Example:
       >>> slices_of(["Audio > Headphones"], [["wireless headset", ""]], " > ")
-      {'category': ['Audio'], 'length': ['under 20 characters'], 'script': ['Latin']}
+      {'category': ['Audio'], 'length': ['under 20 characters'], 'language': ['en']}
     """
     import pyarrow as pa
 
@@ -38,7 +38,7 @@ def slices_of(
     return {
         "category": [path.split(separator)[0] for path in categories],
         "length": [length_of(text) for text in whole],
-        "script": scripts_of(pa.array(whole, pa.string())),
+        "language": languages_of(pa.array(whole, pa.string())),
     }
 
 

@@ -33,8 +33,8 @@ class ChecksSettings(Section):
     max_length_drift: Distance = Field(
         0.2, description="most that the share of texts up to any length may change"
     )
-    max_script_drift: Distance = Field(
-        0.1, description="most that the share of texts in a script (Latin, Han, ...) may change"
+    max_language_drift: Distance = Field(
+        0.1, description="most that the share of texts in a language may change"
     )
     max_skew: Distance = Field(
         0.2, description="most that val or test may differ from train in any of these"

@@ -21,8 +21,8 @@ from prodcls_tf.settings import EvaluationSettings
 from tests.serving.tiny_model import save_tiny_model
 
 ROWS = {
-    "headphones": "Audio > Headphones",
-    "frying pan 28 cm": "Home > Cookware",
+    "耳机 headphones": "Audio > Headphones",
+    "pan 28 cm": "Home > Cookware",
     "猫 food": "Pets > Cats > 猫粮",
 }
 COLUMNS = Columns(["title", "description"], slice_by="brand")
@@ -42,7 +42,7 @@ def poor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _row(title: str, category: str) -> dict[str, str]:
-    return {"title": title, "category": category, "slice_value": "acme" if title[0] == "f" else ""}
+    return {"title": title, "category": category, "slice_value": "acme" if title[0] == "p" else ""}
 
 
 @pytest.fixture(scope="module")

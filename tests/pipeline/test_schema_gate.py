@@ -135,7 +135,7 @@ def test_profile_is_that_of_the_examples(tmp_path: Path) -> None:
     write_splits(_rows({"train": rows}, 1), ["title"], tmp_path)
     profile = profile_of(tmp_path / "Split-train", {"title": "名称", "category": "kind"})
     assert (profile.rows, profile.categories) == (3, {"A": 2, "B": 1})
-    assert profile.fields["名称"].scripts == {"Latin": 1, "Han": 1}
+    assert profile.fields["名称"].languages == {"unclear (Latin)": 1, "zh": 1}
     assert profile_of(tmp_path / "Split-val", {"title": "title", "category": "kind"}).rows == 0
 
 
@@ -212,20 +212,20 @@ def test_other_shares_of_categories_are_stopped(guarded: Gate) -> None:
 def test_all_that_is_unusual_is_told_at_once_the_worst_first(guarded: Gate) -> None:
     rows = [(f"手机充电线第{n}条", path) for n, (_, path) in enumerate(shop_rows(200))]
     message, unusual = guarded.stopped([*rows, ("书", "Books")], max_length_drift=0.1)
-    assert list(unusual) == ["new_category", "script_drift", "length_drift"]
-    assert message.index("Books") < message.index("Han") < message.index("characters")
+    assert list(unusual) == ["new_category", "language_drift", "length_drift"]
+    assert message.index("Books") < message.index("zh") < message.index("characters")
 
 
 def test_test_rows_unlike_train_are_noted_in_a_first_run(gate: Gate) -> None:
     test = [(f"手机壳 {n}", "Audio") for n in range(200)]
     report = gate(shop_rows(), test)
     assert not report.stopping
-    assert {"category_skew", "script_skew"} <= {one.kind for one in report.notes}
+    assert {"category_skew", "language_skew"} <= {one.kind for one in report.notes}
 
 
 def test_test_rows_unlike_train_are_stopped_later(guarded: Gate) -> None:
     _, unusual = guarded.stopped(shop_rows(), [(f"手机壳 {n}", "Audio") for n in range(200)])
-    assert {"category_skew", "script_skew"} <= set(unusual)
+    assert {"category_skew", "language_skew"} <= set(unusual)
 
 
 def test_skew_of_accepted_rows_is_a_note(guarded: Gate) -> None:

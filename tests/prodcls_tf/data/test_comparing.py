@@ -93,11 +93,32 @@ def test_longer_texts_stop():
     assert (length.expected, length.received) == (10, 215)
 
 
-def test_another_script_stops():
-    script = found(split(["usb cable"]), split(["手机充电线一条"]))["script_drift"]
-    assert script.stops
-    assert script.expected == {"Latin": 1.0}
-    assert script.received == {"Han": 1.0}
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("手机充电线一条", "zh"), ("Ladekabel für das Auto", "de"), ("xz-7", "unclear (Latin)")],
+)
+def test_another_language_stops(text, language):
+    drift = found(split(["charging cable for a car"]), split([text]))["language_drift"]
+    assert drift.stops
+    assert drift.expected == {"en": 1.0}
+    assert drift.received == {language: 1.0}
+
+
+def test_some_texts_in_another_language_stop():
+    some = ["charging cable for a car"] * 4 + ["Ladekabel für das Auto"]
+    drift = found(split(["charging cable for a car"]), split(some))["language_drift"]
+    assert drift.stops
+    assert drift.distance == 0.2
+    assert "its texts are 80.0 % en, 20.0 % de, where 100.0 % en is expected" in drift.message
+
+
+def test_languages_are_not_told_from_scripts_accepted_before():
+    kept = split().model_dump()
+    del kept["fields"]["title"]["languages"]
+    kept["fields"]["title"]["scripts"] = {"Latin": 400}
+    drift = found(Profile.model_validate(kept), split())["language_drift"]
+    assert drift.stops
+    assert drift.expected == {"Latin": 1.0}
 
 
 def test_numbers_in_place_of_texts_stop():
@@ -108,7 +129,7 @@ def test_numbers_in_place_of_texts_stop():
 
 
 def test_threshold_of_one_stops_nothing():
-    limits = dict.fromkeys(("max_empty_drift", "max_length_drift", "max_script_drift"), 1)
+    limits = dict.fromkeys(("max_empty_drift", "max_length_drift", "max_language_drift"), 1)
     after = found(split(["usb"]), split(["手机充电线一条" * 9, ""]), **limits)
     assert [one.kind for one in after.values() if one.stops] == []
 
@@ -137,10 +158,10 @@ def test_column_without_any_text_is_a_matter_of_empty_values_alone():
 
 def test_split_unlike_train_is_a_skew():
     splits = {"train": split(), "val": split(), "test": split(["手机充电线一条"])}
-    length, script = skew(splits, ChecksSettings())
+    length, language = skew(splits, ChecksSettings())
     assert (length.kind, length.split, length.stops) == ("length_skew", "test", True)
-    assert (script.kind, script.split, script.stops) == ("script_skew", "test", True)
-    assert "in test, unlike train" in script.message
+    assert (language.kind, language.split, language.stops) == ("language_skew", "test", True)
+    assert "in test, unlike train" in language.message
 
 
 def test_split_without_rows_is_no_skew():

@@ -14,13 +14,14 @@ def profile_of(*texts: str) -> FieldProfile:
 @pytest.mark.parametrize("text", ["", " ", "\t\n", "\u3000"])
 def test_text_without_anything_visible_is_empty(text):
     profile = profile_of(text)
-    assert (profile.empty, profile.filled, profile.lengths, profile.scripts) == (1, 0, {}, {})
+    assert (profile.empty, profile.filled, profile.lengths, profile.languages) == (1, 0, {}, {})
 
 
-def test_texts_are_counted_by_script():
-    assert profile_of("usb cable", "手机壳", "usb", "13.3").scripts == {
-        "Latin": 2,
-        "Han": 1,
+def test_texts_are_counted_by_language():
+    assert profile_of("cable for a phone", "手机壳", "手机充电线", "xz-7", "13.3").languages == {
+        "en": 1,
+        "zh": 2,
+        "unclear (Latin)": 1,
         "no letters": 1,
     }
 
