@@ -3,7 +3,7 @@
 The core knows no transport. The way of a request, in reading order:
   status.py        codes, and the one error
   tensors.py       TensorProto to numpy and back
-  background.py, importing.py, loading.py, servable.py   one loaded version of a model
+  graph_file.py, importing.py, background.py, loading.py, servable.py   one version of a model
   requests.py, examples.py                a request against the signature that it names
   merging.py, batch.py, batching.py       several requests in one run
   inference.py     the five calls of PredictionService, on messages

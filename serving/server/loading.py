@@ -18,10 +18,10 @@ import tensorflow_text  # noqa: F401
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.config_pb2 import RunOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.ops import dismantle_graph
 
 from serving.server.background import in_background, requests_come_first
+from serving.server.graph_file import StoredGraph, read_graphs
 from serving.server.importing import import_graph
 from serving.server.status import Code, ServingError, from_tensorflow
 
@@ -56,11 +56,12 @@ def load_session(
       ServingError: NOT_FOUND, a file or the graph is missing; DATA_LOSS, a file is truncated or
         corrupt; else the code that TensorFlow gave.
     """
-    meta = _meta_graph(folder, tags)
+    stored = _stored_graph(folder, tags)
+    meta = stored.meta
     _check_variables(meta, folder)
     graph, session = tf.Graph(), None
     try:
-        import_graph(meta, graph)
+        import_graph(stored, graph)
         session = tf.compat.v1.Session(graph=graph, config=config)
         options = run_options()
         in_background(lambda: _fill(session, meta, folder, options))
@@ -111,9 +112,9 @@ def run_options(timeout_ms: int = 0) -> Optional[RunOptions]:
     return RunOptions(timeout_in_ms=timeout_ms, inter_op_thread_pool=-1 if behind else 0)
 
 
-def _meta_graph(folder: Path, tags: Sequence[str]) -> MetaGraphDef:
+def _stored_graph(folder: Path, tags: Sequence[str]) -> StoredGraph:
     try:
-        saved = SavedModel.FromString((folder / GRAPH).read_bytes())
+        graphs = list(read_graphs((folder / GRAPH).read_bytes()))
     except FileNotFoundError as error:
         raise ServingError(
             Code.NOT_FOUND,
@@ -127,10 +128,10 @@ def _meta_graph(folder: Path, tags: Sequence[str]) -> MetaGraphDef:
         raise ServingError(
             Code.DATA_LOSS, f"Can't parse {folder / GRAPH} as binary proto. Push that version anew."
         ) from error
-    for meta in saved.meta_graphs:
-        if set(meta.meta_info_def.tags) == set(tags):
-            return meta
-    found = [list(meta.meta_info_def.tags) for meta in saved.meta_graphs]
+    for stored in graphs:
+        if set(stored.meta.meta_info_def.tags) == set(tags):
+            return stored
+    found = [list(stored.meta.meta_info_def.tags) for stored in graphs]
     raise ServingError(
         Code.NOT_FOUND,
         f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }}. Received "

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.core.framework.function_pb2 import FunctionDef
 from tensorflow.python.framework.function import Defun
 
+from serving.server.graph_file import StoredGraph, read_graphs
 from serving.server.importing import import_graph
 from serving.server.servable import Servable, ServableId
 from serving.server.status import Code, ServingError
@@ -29,8 +30,9 @@ class TwoFunctions(tf.Module):
         return {"y": self.used(x)}
 
 
-def read(folder: Path):
-    return SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0]
+def read(folder: Path) -> StoredGraph:
+    (stored,) = read_graphs((folder / "saved_model.pb").read_bytes())
+    return stored
 
 
 def ask(folder: Path) -> float:
@@ -69,7 +71,7 @@ def test_a_function_that_is_called_by_an_operation_of_its_name_is_kept(tmp_path)
     with tf.Graph().as_default(), v1.Session() as session:
         x = v1.placeholder(tf.float32, [None], "x")
         v1.saved_model.simple_save(session, str(tmp_path / "1"), {"x": x}, {"y": twice(x)})
-    assert "twice" in {node.op for node in read(tmp_path / "1").graph_def.node}
+    assert "twice" in {node.op for node in read(tmp_path / "1").meta.graph_def.node}
     assert ask(tmp_path / "1") == 2
 
 
@@ -85,11 +87,13 @@ def test_loops_and_branches_of_tensorflow_1_are_kept(tmp_path):
 
 
 def test_an_operation_that_is_not_known_is_named(folder):
-    meta = read(folder)
-    for function in meta.graph_def.library.function:
+    meta, stored = read(folder)
+    functions = list(map(FunctionDef.FromString, stored))
+    for function in functions:
         for node in function.node_def:
             if node.op == "Sin":
                 node.op = "Sinus"
+    unknown = StoredGraph(meta, [function.SerializeToString() for function in functions])
     with pytest.raises(ServingError, match="Op type not registered 'Sinus'") as caught:
-        import_graph(meta, tf.Graph())
+        import_graph(unknown, tf.Graph())
     assert caught.value.code is Code.NOT_FOUND
