@@ -1,11 +1,9 @@
 """CSV as shops export it: RFC 4180, bare inch marks, and no row glued to the next in silence.
 
 A field that does not begin with a quote is taken as it stands, inch marks and all. A field that
-begins with one follows RFC 4180. Where it does not (`"13" laptop",Laptops`), the one line is
-read again: a quote ends the field only before a delimiter or the line's end, or else the field's
-quotes are all part of its text; the first of the two that gives the header's number of cells
-holds, and is counted as mended. A quote that is still open at the end of its line is never guessed
-at: nobody can tell the rows that it swallows from a text of several lines.
+begins with one follows RFC 4180. Where it does not (`"13" laptop",Laptops`), `csv_mending` has a
+look, and what it reads is counted as mended. A quote that is still open at the end of its line is
+never guessed at: nobody can tell the rows that it swallows from a text of several lines.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prodcls_tf.data.columns import check_columns
+from prodcls_tf.data.csv_mending import AT_END, UnclosedError, mended
 from prodcls_tf.data.detecting import AUTO
 from prodcls_tf.data.files import Stretch
 from prodcls_tf.data.notes import FileNotes, RowError
@@ -36,9 +35,6 @@ MAX_QUOTED_CHARACTERS = 1_000_000
 _DELIMITERS = (",", "\t", ";", "|")
 _NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 _DECLARED = re.compile("sep=(.)")
-
-# What csv.reader says of a quote that is open at the end of the file.
-_AT_END = "unexpected end of data"
 
 
 def csv_rows(
@@ -158,13 +154,15 @@ class _Source:
         self._peeked: list[str] = []
 
     def peek(self) -> str | None:
-        """Returns the first line that is not blank, without using it up."""
-        for line in self._lines:
-            self._peeked.append(line)
-            if line.strip():
-                self._peeked.reverse()
-                return line
-        return None
+        """Returns the next line that is not blank, without using it up; None at the end."""
+        if not self._peeked or not self._peeked[0].strip():
+            more: list[str] = []
+            for line in self._lines:
+                more.append(line)
+                if line.strip():
+                    break
+            self._peeked[:0] = reversed(more)
+        return next((line for line in reversed(self._peeked) if line.strip()), None)
 
     @property
     def waiting(self) -> int:
@@ -195,16 +193,12 @@ class _Source:
 
     def __next__(self) -> str:
         if len(self.record) > MAX_QUOTED_LINES or self._characters > MAX_QUOTED_CHARACTERS:
-            raise _UnclosedError
+            raise UnclosedError
         line = self._peeked.pop() if self._peeked else next(self._lines)
         self.number += 1
         self.record.append(line)
         self._characters += len(line)
         return line
-
-
-class _UnclosedError(Exception):
-    """A quoted field went beyond the bounds."""
 
 
 def _records(source: _Source, delimiter: str, notes: FileNotes) -> Iterator[tuple[int, list[str]]]:
@@ -219,7 +213,7 @@ def _records(source: _Source, delimiter: str, notes: FileNotes) -> Iterator[tupl
             cells = _next(reader, source, delimiter, notes)
         except StopIteration:
             return
-        except _UnclosedError:
+        except UnclosedError:
             raise _unclosed(source.path, first, source.record, delimiter) from None
         # A line of nothing but blanks is a row only where a row has one cell.
         if cells and (len(cells) > 1 or source.width == 1 or cells[0].strip()):
@@ -233,13 +227,14 @@ def _next(
     try:
         return next(reader)
     except csv.Error as error:
-        if str(error) == _AT_END or len(source.record) != 1 or source.width is None:
-            raise _UnclosedError from None
-    cells = _mended(source.record[0], delimiter, source.width)
+        if str(error) == AT_END or len(source.record) != 1 or source.width is None:
+            raise UnclosedError from None
+    first = source.number
+    cells = mended(source.record[0], source, delimiter, source.width)
     if cells is None:
-        notes.refuse(_misquoted(source))
+        notes.refuse(_misquoted(source, first))
         return []
-    notes.mend(source.number)
+    notes.mend(first)
     return cells
 
 
@@ -250,36 +245,6 @@ def _delimiter(header: str, wanted: Mapping[str, str]) -> str:
             return delimiter
     # A column is missing whichever it is: the most cells make the most helpful message.
     return max(_DELIMITERS, key=header.count)
-
-
-def _mended(line: str, delimiter: str, width: int) -> list[str] | None:
-    """Reads a single line whose quotes break RFC 4180, None where no reading fits.
-
-    Raises:
-      _UnclosedError: a quote may be open at the line's end.
-    """
-    line = line.rstrip("\r\n")
-    end = rf"[ ]*(?={re.escape(delimiter)}|$)"
-    proper = re.compile(rf'"((?:[^"]|"")*)"{end}')
-    wrapped = re.compile(rf'"(.*?)"{end}')
-    for loose in (wrapped, None):
-        cells: list[str] = []
-        position = 0
-        while position <= len(line):
-            match = proper.match(line, position) or (loose and loose.match(line, position))
-            if match:
-                cells.append(match[1].replace('""', '"').replace('\\"', '"'))
-                position = match.end() + 1
-            else:
-                stop = line.find(delimiter, position)
-                stop = len(line) if stop < 0 else stop
-                cells.append(line[position:stop])
-                position = stop + 1
-                if cells[-1].startswith('"') and cells[-1].count('"') % 2:
-                    raise _UnclosedError
-        if len(cells) == width:
-            return cells
-    return None
 
 
 def _opening(record: Sequence[str], delimiter: str) -> int:
@@ -312,15 +277,21 @@ def _unclosed(path: Path, first: int, record: Sequence[str], delimiter: str) -> 
     )
 
 
-def _misquoted(source: _Source) -> RowError:
+def _misquoted(source: _Source, line: int) -> RowError:
+    lines = len(source.record)
+    received = (
+        f"a line whose quotes leave no {source.width} cells"
+        if lines == 1
+        else f"{lines} lines that may be rows, or one text"
+    )
     return RowError(
         source.path,
-        source.number,
+        line,
         "quotes that do not fit",
-        source.record[0],
+        "".join(source.record),
         "A field that begins with a double quote must end with one, before a delimiter or the end "
-        f"of the line. Received a line whose quotes leave no {source.width} cells. Write quotes "
-        'inside a quoted field twice ("13"" laptop"), or take the quotes around the field away.',
+        f"of the line. Received {received}. Write quotes inside a quoted field twice "
+        '("13"" laptop"), or take the quotes around the field away.',
     )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Optional
 
+from prodcls_tf.data.csv_mending import UnclosedError, mended
 from prodcls_tf.data.csv_rows import csv_records
 from prodcls_tf.data.files import Stretch, is_packed, kind_of, refusing_unreadable
 from prodcls_tf.data.json_rows import json_rows
@@ -56,11 +57,11 @@ def stretches(path: Path, settings: DataSettings, notes: FileNotes) -> list[Opti
     Raises:
       InputError: the file cannot be opened, or lacks a column.
     """
-    wanted, kind, header = wanted_columns(settings, True), kind_of(path), 0
+    wanted, kind, header = wanted_columns(settings, True), kind_of(path), (0, [""])
     if kind == "parquet":
         return _between(_group_places(group_sizes(path, wanted)))
     if kind in ("csv", "tsv"):
-        header, _ = next(csv_records(path, wanted, csv_style(settings, kind), notes), (0, []))
+        header = next(csv_records(path, wanted, csv_style(settings, kind), notes), header)
     elif kind == "json":
         next(json_rows(path, wanted, settings.encoding, notes), None)
     with refusing_unreadable(path):
@@ -96,7 +97,9 @@ def _has_plain_ends(encoding: str) -> bool:
     return name == "utf-8" or name.startswith(_PLAIN_ENDS)
 
 
-def _cuts(stream: BinaryIO, size: int, notes: FileNotes, header: int) -> Iterator[tuple[int, int]]:
+def _cuts(
+    stream: BinaryIO, size: int, notes: FileNotes, header: tuple[int, list[str]]
+) -> Iterator[tuple[int, int]]:
     """Finds places behind the header where a record begins, PART_BYTES apart or a little more.
 
     What cannot be read as CSV at all ends the search: all after it stays in one part, and whoever
@@ -105,21 +108,24 @@ def _cuts(stream: BinaryIO, size: int, notes: FileNotes, header: int) -> Iterato
     Yields:
       The place, and the number of the line that begins there.
     """
-    lines = _Lines(stream, notes.encoding)
-    reader = csv.reader(lines, delimiter=notes.delimiter or ",", strict=True)
-    quoted, goal = bool(notes.delimiter), PART_BYTES
+    lines, delimiter = _Lines(stream, notes.encoding), notes.delimiter or ","
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    quoted, goal, (last, names) = bool(notes.delimiter), PART_BYTES, header
     while raw := lines.read(goal, quoted):
         if quoted and b'"' in raw:
             lines.waiting = lines.physical(raw)
             while lines.waiting:
-                lines.taken = 0
+                lines.taken.clear()
                 try:
                     next(reader)
                 except csv.Error:
-                    # A record of one line may be mended, and ends with its line in any case.
-                    if lines.taken != 1:
+                    if len(lines.taken) != 1:
                         return
-        if lines.place >= goal and lines.number > header and lines.place < size and lines.sound():
+                    try:
+                        mended(lines.taken[0], lines, delimiter, len(names))
+                    except UnclosedError:
+                        return
+        if lines.place >= goal and lines.number > last and lines.place < size and lines.sound():
             yield lines.place, lines.number
             goal = lines.place + PART_BYTES
 
@@ -131,12 +137,13 @@ class _Lines:
       place: of its first byte.
       number: its number.
       waiting: lines that were read from the file and are not yet taken, the last one first.
-      taken: how many were taken since somebody set it to 0.
+      taken: those that were taken since somebody cleared it.
     """
 
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        self.place, self.number, self.taken = 0, 1, 0
+        self.place, self.number = 0, 1
         self.waiting: list[str] = []
+        self.taken: list[str] = []
         self._stream, self._encoding, self._raw = stream, encoding, b""
 
     def read(self, goal: int, quoted: bool) -> bytes:
@@ -174,6 +181,15 @@ class _Lines:
             return False
         return self._raw.endswith(b"\n")
 
+    def peek(self) -> Optional[str]:
+        """Returns the next line that is not blank, without using it up; None at the end."""
+        while not any(line.strip() for line in self.waiting):
+            more = self.physical(self.read(0, quoted=False))
+            if not more:
+                return None
+            self.waiting[:0] = more
+        return next(line for line in reversed(self.waiting) if line.strip())
+
     def __iter__(self) -> _Lines:
         return self
 
@@ -182,5 +198,5 @@ class _Lines:
             self.waiting = self.physical(self.read(0, quoted=False))
         if not self.waiting:
             raise StopIteration
-        self.taken += 1
-        return self.waiting.pop()
+        self.taken.append(self.waiting.pop())
+        return self.taken[-1]

@@ -115,6 +115,30 @@ def test_bare_quotes_beside_a_quoted_cell_read_right(write):
     assert values(path) == [('"Best" mug', "Kitchen, cups", 2)]
 
 
+@pytest.mark.parametrize(
+    ("record", "title"),
+    [
+        (r'"13\" laptop, red",Things', '13" laptop, red'),
+        ('"13\\" laptop, red\nmore text",Things', '13" laptop, red\nmore text'),
+        ('"13\\" laptop\n\n27\\" screen",Things', '13" laptop\n\n27" screen'),
+        (r'"\"Best\" mug",Things', '"Best" mug'),
+        ('"13\\" in C:\\\\",Things', '13" in C:\\\\'),
+    ],
+)
+def test_quotes_behind_backslashes_are_text(write, record, title):
+    path = write("a.csv", f"title,category\n{record}\nnext,Things\n")
+    last = 3 + record.count("\n")
+    assert values(path, DataSettings(clean=False)) == [
+        (title, "Things", 2),
+        ("next", "Things", last),
+    ]
+
+
+def test_columns_behind_a_quote_over_several_lines_keep_their_names(write):
+    text = '"id","kind","title","category"\n"900","new","27\\" screen, IPS\nwith HDMI","Video"\n'
+    assert values(write("a.csv", text)) == [('27" screen, IPS\nwith HDMI', "Video", 2)]
+
+
 def test_file_without_last_line_end_reads_to_its_end(write):
     assert values(write("a.csv", 'title,category\n"Radio","Audio"')) == [("Radio", "Audio", 2)]
 
@@ -198,6 +222,12 @@ def test_quote_that_never_closes_is_refused_at_the_line_it_opens(write):
 
 def test_quote_that_never_closes_in_the_last_line_is_refused(write):
     assert ":3: " in refusal(write("a.csv", 'title,category\nTV,Video\n"13 laptop,Laptops'))
+
+
+def test_backslash_whose_quote_never_closes_is_refused(write):
+    text = 'title,category\n"13\\" laptop, red\nRadio,Audio\n'
+    assert ":2: " in refusal(write("a.csv", text))
+    assert ":2: " in refusal(write("a.csv", 'title,category\n"13\\" laptop, red'))
 
 
 def test_quote_that_swallows_rows_up_to_another_quote_is_refused(write):

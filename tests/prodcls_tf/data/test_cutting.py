@@ -167,6 +167,27 @@ def test_any_table_is_read_in_parts_as_at_once(write, cells):
     assert in_parts(path, options)[1] == at_once(path, options)[0]
 
 
+def outcome(read, path, options):
+    """Rows and rejected rows, or what stops the reading."""
+    try:
+        return read(path, options)[-2:]
+    except InputError as error:
+        return str(error)
+
+
+PIECES = st.sampled_from(
+    ["a", "b c", '13" TV', '"', '""', '"x" y', '\\"', ",", "\n", '"ab"', "\r\n", '",', "d,e\n"]
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, max_size=120))
+def test_whatever_is_no_csv_is_read_in_parts_as_at_once(write, pieces):
+    path = write("any.csv", "title,category\n" + "".join(pieces))
+    options = DataSettings(encoding="utf-8", delimiter=",", max_rejects=1.0)
+    assert outcome(in_parts, path, options) == outcome(at_once, path, options)
+
+
 def test_everything_is_decided_alike_in_parts_and_at_once(write, monkeypatch):
     dirty = "".join(
         f"thing {i % 7},{'lamp' if i % 5 else 'radio'}\nonly {i},c{i}\n" for i in range(20)

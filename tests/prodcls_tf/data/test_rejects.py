@@ -154,6 +154,35 @@ def test_mended_quotes_are_kept_and_counted(write):
     assert not rejects
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['"13" laptop', 'second line",radio'],
+        ['"13" laptop, red', 'more text",radio'],
+        ['"13" laptop, red', "more text", 'to the end",radio'],
+        ['"13" laptop, red', "", 'to the end",radio'],
+        ['"13" laptop, red', "a, b, c", "d, e, f", 'to the end",radio'],
+        ['"Best" mug,lamp', 'TV 40",radio'],
+    ],
+)
+def test_lines_that_may_be_rows_or_one_text_are_passed_over_together(write, lines):
+    content = "title,category\nTV,radio\n" + "\n".join([*lines, "next,lamp"]) + f"\n{GOOD}"
+    report, kept, rejects = take(write("a.csv", content))
+    assert [(line, reason) for line, reason, _ in rejects] == [(3, "quotes that do not fit")]
+    assert report.mended.rows == 0
+    assert [(row.fields, row.line) for _, row in kept[:2]] == [
+        (("TV",), 2),
+        (("next",), 3 + len(lines)),
+    ]
+
+
+def test_bare_quotes_before_a_good_row_are_mended(write):
+    lines = '"Best" mug,lamp\n13" TV,lamp\n"Finest" mug,lamp\n"one, two",lamp\n'
+    report, kept, rejects = take(write("a.csv", f"title,category\n{lines}{GOOD}"))
+    assert (report.mended.rows, rejects) == (2, [])
+    assert [row.fields for _, row in kept[:2]] == [('"Best" mug',), ('13" TV',)]
+
+
 def test_cleaned_texts_are_counted_and_written_clean(write):
     path = write(
         "a.csv", f"title,category\nTom &amp; <b>Jerry</b>,radio\nplain  text,radio\n{GOOD}"
