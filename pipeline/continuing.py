@@ -60,7 +60,7 @@ def _last(settings: Settings, fingerprint: str, out: Path) -> Settings | None:
     try:
         # A run removes the summary when it starts, and writes it when it ends.
         summary = Summary.model_validate_json(folder.summary.read_text(encoding="utf-8"))
-        last = Settings.load(folder.settings)
+        last = Settings.stored(folder.settings)
     except (OSError, ValueError, ProdclsError):
         return None
     same = summary.fingerprint == fingerprint and _afresh(last) == _afresh(settings)

@@ -281,7 +281,7 @@ class ProductClassifier:
                 f"Received {folder}, which lacks {' and '.join(missing)}. Name a folder that "
                 "ProductClassifier.save() wrote."
             )
-        classifier = cls(Settings.load(folder / SETTINGS_FILE))
+        classifier = cls(Settings.stored(folder / SETTINGS_FILE))
         text = (folder / _CATEGORIES_FILE).read_text(encoding="utf-8")
         classifier._categories = json.loads(text)
         classifier._encoder_folder = folder / storage.ENCODER

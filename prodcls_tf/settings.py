@@ -8,8 +8,9 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -86,6 +87,32 @@ class Settings(Section):
             _apply(values, override)
         files = [str(file) for file in (path, hparams) if file is not None]
         return cls.parse(values, source=" with ".join(files) or "the settings")
+
+    @classmethod
+    def stored(cls, path: Path) -> Settings:
+        """Reads settings that a run has written, perhaps with another version of prodcls.
+
+        Args:
+          path: the file, in an output folder or beside a model.
+
+        Returns:
+          The settings. What this version does not know is left out: an older model may have
+          settings that there are no more.
+
+        Raises:
+          SettingsError: the file cannot be read or a value does not fit.
+
+        Example:
+          >>> Settings.stored(Path("runs/mine/settings.yaml"))  # doctest: +SKIP
+        """
+        values = _read_yaml(path)
+        try:
+            cls.model_validate(values)
+        except pydantic.ValidationError as error:
+            for fault in error.errors():
+                if fault["type"] == "extra_forbidden":
+                    _leave_out(values, fault["loc"])
+        return cls.parse(values, source=str(path))
 
     @classmethod
     def parse(cls, values: Any, source: str = "the settings") -> Settings:
@@ -180,6 +207,14 @@ def _read_yaml(path: Path, option: str = "--config") -> dict[str, Any]:
             f"a {type(values).__name__}. See the settings table in README.md."
         )
     return values
+
+
+def _leave_out(values: Any, where: Sequence[Union[int, str]]) -> None:
+    # A fault within one of several kinds of value is not where its place says.
+    with contextlib.suppress(LookupError, TypeError):
+        for part in where[:-1]:
+            values = values[part]
+        del values[where[-1]]
 
 
 def _lay_over(values: dict[str, Any], other: dict[str, Any]) -> None:

@@ -195,7 +195,7 @@ def _categories(model: Any, folder: Path) -> list[str]:
 
 def _settings(folder: Path) -> Optional[Settings]:
     file = folder / "assets.extra" / "settings.yaml"
-    return Settings.load(file) if file.is_file() else None
+    return Settings.stored(file) if file.is_file() else None
 
 
 def _inputs(signature: Any) -> list[str]:

@@ -65,7 +65,7 @@ def show(out: Path, categories: bool) -> None:
 def last_settings(folder: OutFolder) -> Settings:
     """Returns the settings of the last run; the usual ones where these are lost."""
     try:
-        return Settings.load(folder.settings)
+        return Settings.stored(folder.settings)
     except SettingsError:
         return Settings()
 

@@ -162,6 +162,6 @@ def _trained_fields(model: ServedModel) -> list[str]:
     version = model.version if model.version is not None else version_numbers(model.base)[-1]
     file = Path(model.base, str(version), "assets.extra", "settings.yaml")
     try:
-        return Settings.load(file).data.fields if file.is_file() else []
+        return Settings.stored(file).data.fields if file.is_file() else []
     except ProdclsError:  # another project's file; its model is served all the same
         return []

@@ -1,8 +1,8 @@
 """Which language a text is in, where that can be told.
 
 Titles are short and full of names, and a detector that must answer takes an English one for Danish
-or Latin. So only what CLD2 is sure of counts; of any other text its script is known, by which a
-language that nobody can tell still shows in the figures.
+or Latin. So only what CLD2 is sure of counts (https://github.com/CLD2Owners/cld2). Of any other text
+its script is known, by which a language that nobody can tell still shows in the figures.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from prodcls_tf.data.scripts import NO_LETTERS, scripts_of
 # Bytes that are looked at: a language does not change within a description.
 _LOOKED_AT = 1024
 
+# Codes that have been others since CLD2 was made.
+_NOW = {"iw": "he", "jw": "jv"}
 # CLD2's names for what is no language: a script, a joke, or not to be counted.
 _NO_LANGUAGE = ("X_", "Ignore", "Unknown")
 
@@ -50,4 +52,4 @@ def _language(text: str) -> str:
         # It refuses control characters and the like, which cleaning takes out.
         return ""
     name, code, *_ = found[0]
-    return code if sure and not name.startswith(_NO_LANGUAGE) else ""
+    return _NOW.get(code, code) if sure and not name.startswith(_NO_LANGUAGE) else ""

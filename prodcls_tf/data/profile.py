@@ -35,7 +35,8 @@ class FieldProfile(BaseModel):
     empty: int = 0
     numbers: int = 0
     lengths: dict[int, int] = Field(default_factory=dict)
-    # Before, texts were counted by script alone: where they still are, they differ from all others.
+    # Rows accepted by an earlier version were counted by script alone. So they stop the next run,
+    # which is then to be accepted, rather than go unmeasured.
     languages: dict[str, int] = Field(
         default_factory=dict, validation_alias=AliasChoices("languages", "scripts")
     )

@@ -139,7 +139,7 @@ def check_fit(settings: Settings) -> None:
     path = folder / EXTRA_FOLDER / SETTINGS_FILE
     if not path.is_file():
         raise _unreadable(folder, f"it lacks {EXTRA_FOLDER}/{SETTINGS_FILE}")
-    now, before = settings.model_dump(), Settings.load(path).model_dump()
+    now, before = settings.model_dump(), Settings.stored(path).model_dump()
     for name in _SAME:
         section, key = name.split(".")
         if now[section][key] != before[section][key]:

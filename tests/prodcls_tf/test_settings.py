@@ -15,6 +15,21 @@ def test_settings_round_trip_through_yaml(tmp_path):
     assert Settings.load(path) == settings
 
 
+def test_stored_settings_may_have_names_of_another_version(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("checks: {max_script_drift: 0.3, max_skew: 0.4}\nold: {a: 1}\n")
+    assert Settings.stored(path) == Settings.load(overrides=["checks.max_skew=0.4"])
+    with pytest.raises(SettingsError, match="max_script_drift: there is no such setting"):
+        Settings.load(path)
+
+
+def test_stored_value_that_does_not_fit_is_refused(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("checks: {max_skew: 4}\nold: 1\n")
+    with pytest.raises(SettingsError, match=r"settings\.yaml cannot be used:\n  checks\.max_skew"):
+        Settings.stored(path)
+
+
 def test_override_wins_over_file(tmp_path):
     path = tmp_path / "settings.yaml"
     path.write_text("training:\n  epochs: 5\n  batch_size: 8\n")

@@ -17,6 +17,7 @@ from prodcls_tf.data.languages import languages_of
         ("Mochila escolar para niños y niñas", "es"),
         ("Draadloze muis zwart met ontvanger", "nl"),
         ("Беспроводная мышь с приёмником", "ru"),
+        ("אוזניות לילדים עם כבל", "he"),
         ("儿童有线耳机", "zh"),
         ("兒童有線耳機 降噪", "zh-Hant"),
         ("子供用ヘッドホン", "ja"),

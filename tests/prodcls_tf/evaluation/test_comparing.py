@@ -82,7 +82,7 @@ def test_category_that_the_old_model_does_not_know_is_its_error() -> None:
     assert (_accuracy(found).before, _accuracy(found).after) == (0.5, 1.0)
 
 
-SLICES = {"category": ["Audio"] * 20 + ["Home"] * 180, "script": ["latin"] * 200}
+SLICES = {"category": ["Audio"] * 20 + ["Home"] * 180, "language": ["en"] * 200}
 
 
 def _on_slices(slice_rows: int) -> Comparison:
@@ -106,7 +106,7 @@ def test_slice_with_too_few_rows_is_not_judged() -> None:
 
 
 def test_slice_of_all_rows_is_not_told_twice() -> None:
-    assert "script" not in [change.kind for change in _on_slices(1).changes]
+    assert "language" not in [change.kind for change in _on_slices(1).changes]
 
 
 def test_model_that_fell_everywhere_is_told_in_few_sentences() -> None:
