@@ -1,7 +1,7 @@
 """Which language a text is in, where that can be told.
 
 Titles are short and full of names, and a detector that must answer takes English ones for Danish
-or Latin. So only what CLD2 is sure of counts (https://github.com/CLD2Owners/cld2). Of any other text
+or Latin. Only what CLD2 (https://github.com/CLD2Owners/cld2) is sure of counts; of any other text
 its script is known, by which a language that nobody can tell still shows in the figures.
 """
 
