@@ -15,7 +15,7 @@ import tensorflow_text as tf_text
 
 from prodcls_tf.errors import SettingsError
 from prodcls_tf.text import folding
-from prodcls_tf.text.fields import check_fields
+from prodcls_tf.text.fields import text_fields
 from prodcls_tf.text.hashing import mix, to_bucket, windows
 
 # Keeps the hashes of words and of characters apart.
@@ -37,7 +37,7 @@ class HashedNGrams(tf.Module):
     runs of white space made one blank and the field padded likewise. They carry text without
     blanks, like Chinese. A text shorter than n has no n-gram of that size.
 
-    No n-gram crosses a field or a row.
+    No n-gram crosses a field or a row. Of each field the first 16,384 bytes count.
 
     Args:
       buckets: number of buckets, 1 to 2**31.
@@ -91,9 +91,8 @@ class HashedNGrams(tf.Module):
         Raises:
           InputError: there is no field, or one is not of shape [batch].
         """
-        check_fields(fields)
         # Each field is a text of its own until the end, so that nothing can cross its ends.
-        texts = tf.reshape(tf.stack(list(fields), axis=1), [-1])
+        texts = tf.reshape(tf.stack(text_fields(fields), axis=1), [-1])
         cut = _graph(self.buckets, self.word_ngrams, self.char_ngrams, self.across_words)
         values, row_splits = cut(texts)
         return tf.RaggedTensor.from_row_splits(values, row_splits[:: len(fields)], validate=False)

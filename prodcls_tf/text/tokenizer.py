@@ -27,7 +27,7 @@ from prodcls_tf.errors import SettingsError
 from prodcls_tf.features import INPUT_IDS, TOKEN_TYPE_IDS
 from prodcls_tf.text import unicode_classes
 from prodcls_tf.text.checkpoint import TokenizerOptions, check_vocabulary, read_vocabulary
-from prodcls_tf.text.fields import check_fields
+from prodcls_tf.text.fields import text_fields
 
 __all__ = ["TextToIds", "TokenizerOptions", "read_vocabulary"]
 
@@ -59,7 +59,7 @@ class TextToIds(tf.Module):
     `preprocessing_fn`, in `tf.data` and in an exported SavedModel.
 
     Invalid UTF-8 is read as by Python's `errors="replace"`; as Hugging Face deletes U+FFFD, such
-    bytes simply vanish, and so do control characters.
+    bytes simply vanish, and so do control characters. Of each text the first 16,384 bytes count.
 
     Args:
       vocabulary: the word pieces, in the order of their ids.
@@ -117,14 +117,13 @@ class TextToIds(tf.Module):
         Raises:
           InputError: there is no field, or one is not of shape [batch].
         """
-        check_fields(fields)
-        first = tf.convert_to_tensor(fields[0])
-        if len(fields) == 1:
+        first, *others = text_fields(fields)
+        if not others:
             pieces_a = self._pieces(first)
             pieces_b = pieces_a[:, :0]
         else:
             # One pass over both segments: each op of the chain is started once.
-            second = tf.strings.join(list(fields[1:]), separator=" ")
+            second = tf.strings.join(others, separator=" ")
             pieces = self._pieces(tf.concat([first, second], axis=0))
             pieces_a, pieces_b = _halves(pieces, tf.size(first))
         return self._assemble(pieces_a, pieces_b)

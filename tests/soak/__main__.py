@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=120, help="of load for each row")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--reloads", type=int, default=200, help="in the row memory")
-    parser.add_argument("--model", type=Path, help="a version to copy in the rows 1 and memory")
+    parser.add_argument("--model", type=Path, help="a version to copy in the rows 1, 16 and memory")
     options = parser.parse_args()
     unknown = [row for row in options.rows if row not in ROWS]
     if unknown or (options.model and not (options.model / "saved_model.pb").is_file()):

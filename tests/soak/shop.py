@@ -44,12 +44,14 @@ class Shop:
 
     Attributes:
       base: the folder.
+      whole: whether an answer has all categories, so that the scores of a row sum to 1.
     """
 
     def __init__(self, trial: Trial, *, real: bool = False) -> None:
         settings = trial.settings
         self._trial, self._clients = trial, settings.clients
         self._real = real and settings.model is not None
+        self.whole = not self._real
         self._version = settings.model if real and settings.model else settings.tiny
         self.base = trial.folder / NAME
         self.push(1)
@@ -91,7 +93,7 @@ class Shop:
             "target": server.target,
             "clients": self._clients,
             "questions": self._questions(server),
-            "whole": not self._real,
+            "whole": self.whole,
             **orders,
         }
         return Load(Orders(**given), self._trial.say)

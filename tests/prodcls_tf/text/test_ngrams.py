@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from prodcls_tf.errors import InputError, SettingsError
+from prodcls_tf.text.fields import MAX_BYTES
 from prodcls_tf.text.ngrams import HashedNGrams
 
 HOSTILE = json.loads(
@@ -170,6 +171,11 @@ def test_empty_rows_and_no_rows() -> None:
     assert [len(found) for found in rows(HashedNGrams(), ["", "a", " "])] == [0, 5 - 1, 0]
     assert rows(HashedNGrams(), [], []) == []
     assert rows(HashedNGrams(64, (0, 0), (0, 0)), ["a", "b"]) == [[], []]
+
+
+def test_only_the_beginning_of_a_long_field_counts() -> None:
+    module, beginning = HashedNGrams(), "usb " * (MAX_BYTES // 4 - 1) + "usb"
+    assert rows(module, [f"{beginning}手机壳"], ["red"]) == rows(module, [beginning], ["red"])
 
 
 def test_invalid_utf8_vanishes() -> None:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from transformers import BertTokenizerFast
 
 from prodcls_tf.errors import InputError, SettingsError
+from prodcls_tf.text.fields import MAX_BYTES
 from prodcls_tf.text.tokenizer import TextToIds, TokenizerOptions, read_vocabulary
 
 HOSTILE = json.loads(
@@ -160,6 +161,16 @@ def test_b_is_cut_before_a(small: TextToIds, first: str, second: str, ids: list[
 
 def test_further_fields_are_joined_by_a_blank(small: TextToIds) -> None:
     assert encode(small, ["usb"], ["a"], [""], ["b"]) == encode(small, ["usb"], ["a b"])
+
+
+def test_only_the_beginning_of_a_long_text_counts() -> None:
+    to_ids = TextToIds([*SPECIAL, "usb"], max_length=10_000)
+    assert to_ids([tf.constant(["usb " * 9_000])])["input_ids"].row_lengths() == MAX_BYTES // 4 + 2
+
+
+def test_character_that_is_cut_in_two_vanishes(small: TextToIds) -> None:
+    long = " " * (MAX_BYTES - 4) + "usb" + "手机壳"
+    assert encode(small, [long]) == encode(small, ["usb"])
 
 
 def test_no_rows_give_no_rows(small: TextToIds) -> None:
