@@ -23,8 +23,9 @@ from serving.server.background import in_background
 from serving.server.loading import close_session, load_session, run_options, trim_memory
 from serving.server.status import Code, ServingError, from_tensorflow
 
-# TensorFlow keeps a compiled plan for each set of inputs and outputs that was ever asked for, until
-# the session ends. Clients choose the outputs, so after this many sets all outputs are computed.
+# TensorFlow makes a plan for each set of inputs and outputs that is asked for, which takes seconds,
+# and keeps it until the session ends. Clients choose the outputs. So all of them are computed where
+# there is a plan for that, as the warm-up leaves it, and after this many sets.
 _MAX_PLANS = 64
 
 
@@ -186,11 +187,13 @@ class Servable:
     def _plan(self, signature: SignatureDef, names: set[str]) -> tuple[str, ...]:
         """The outputs to compute: those that are asked for, or all of them."""
         wanted = tuple(sorted(names))
-        if wanted not in self._plans:
-            with self._lock:
-                if len(self._plans) >= _MAX_PLANS:
-                    return tuple(sorted({output.name for output in signature.outputs.values()}))
-                self._plans.add(wanted)
+        if wanted in self._plans:
+            return wanted
+        every = tuple(sorted({output.name for output in signature.outputs.values()}))
+        with self._lock:
+            if every in self._plans or len(self._plans) >= _MAX_PLANS:
+                return every
+            self._plans.add(wanted)
         return wanted
 
     def _endpoint(self, session: tf.compat.v1.Session, name: str) -> Any:

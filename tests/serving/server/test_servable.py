@@ -154,6 +154,30 @@ def test_after_many_choices_of_outputs_all_are_computed_and_the_rest_left_out(
     }
 
 
+@pytest.fixture
+def numbers(tmp_path):
+    """A version of TensorFlow 1, without functions, with an output that fails on words."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.string, [None], "x")
+        outputs = {"text": tf.strings.lower(x), "number": tf.strings.to_number(x)}
+        v1.saved_model.simple_save(session, str(tmp_path / "1"), {"x": x}, outputs)
+    loaded = Servable.load(ServableId("m", 1), tmp_path / "1")
+    yield loaded
+    loaded.close()
+
+
+def test_an_output_that_is_not_asked_for_is_not_computed(numbers):
+    assert ask(numbers, "serving_default", ["text"], x=strings("A"))["text"].tolist() == [b"a"]
+
+
+def test_once_all_outputs_were_asked_for_all_are_computed_without_another_plan(numbers):
+    ask(numbers, "serving_default", ["text", "number"], x=strings("1"))
+    assert list(ask(numbers, "serving_default", ["text"], x=strings("1"))) == ["text"]
+    with pytest.raises(ServingError, match="StringToNumber"):
+        ask(numbers, "serving_default", ["text"], x=strings("A"))
+
+
 def test_a_closed_version_answers_no_more(tmp_path):
     servable = load_tiny_model(tmp_path)
     servable.close()
