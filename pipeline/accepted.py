@@ -20,7 +20,7 @@ import pydantic
 
 from pipeline.schema_proto import read_schema
 from prodcls_tf.data.anomalies import AnomalyReport
-from prodcls_tf.data.profile import Profile
+from prodcls_tf.data.profile import LeftOut, Profile
 from prodcls_tf.durable import sync_folder, write_through
 from prodcls_tf.errors import DataError, InputError, OutputError
 
@@ -45,6 +45,7 @@ class Baseline(pydantic.BaseModel):
       files: the product files by source.
       columns: columns by their names as features, the label's among them.
       splits: profiles by split.
+      left_out: rows that are in none of them.
       schema_digest: of the schema as it was written: another one was edited since.
       accepted: when.
       by: what accepted it: the first run, or a command.
@@ -54,6 +55,7 @@ class Baseline(pydantic.BaseModel):
     files: dict[str, list[str]]
     columns: dict[str, str]
     splits: dict[str, Profile]
+    left_out: LeftOut = pydantic.Field(default_factory=LeftOut)
     schema_digest: str = ""
     accepted: Optional[datetime] = None
     by: str = ""

@@ -28,11 +28,13 @@ from tfx.types.standard_artifacts import (
 
 from pipeline import accepted
 from pipeline.accepted import Baseline, State
+from pipeline.example_gen import INTAKE_REPORT
 from pipeline.schema_checks import category_distance, unlike_schema
 from pipeline.schema_proto import allowed_categories, read_schema, to_review
 from prodcls_tf.data.anomalies import AnomalyReport, listed
-from prodcls_tf.data.comparing import TRAIN, category_shares, compare, judge, skew
-from prodcls_tf.data.profile import Profile
+from prodcls_tf.data.comparing import TRAIN, category_shares, compare, compare_left_out, judge, skew
+from prodcls_tf.data.profile import LeftOut, Profile
+from prodcls_tf.data.report import IntakeReport
 from prodcls_tf.errors import DataError
 from prodcls_tf.features import CATEGORY
 from prodcls_tf.settings import ChecksSettings
@@ -76,6 +78,7 @@ class SchemaGateExecutor(BaseExecutor):
             files=json.loads(exec_properties["sources"]),
             columns=columns,
             splits={split: profile_of(_split([examples], split), columns) for split in names},
+            left_out=_left_out(Path(examples.uri, INTAKE_REPORT)),
         )
         state = accepted.newest(folder)
         settings = ChecksSettings.model_validate_json(exec_properties["checks"])
@@ -211,6 +214,7 @@ def check(
         [
             *unlike_schema(schema, statistics[TRAIN], {**before.columns, **now.columns}),
             *compare(before.splits, now.splits, settings, known, label),
+            *compare_left_out(before.left_out, now.left_out, settings, _texts(now), label),
             *judge(shares, label, TRAIN, "drift", settings.max_category_drift),
             *skewed,
         ],
@@ -239,6 +243,23 @@ def profile_of(split: Path, columns: Mapping[str, str]) -> Profile:
         categories = values.pop(CATEGORY)
         profile.add({columns[name]: texts for name, texts in values.items()}, categories)
     return profile
+
+
+def _left_out(report: Path) -> LeftOut:
+    try:
+        found = IntakeReport.model_validate_json(report.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"The report of intake must be readable. Received {report}: {error}. Move the folder "
+            f"{report.parent} away, and run again."
+        ) from None
+    return LeftOut(
+        rows=found.rows_read, no_text=found.empty_text.rows, no_label=found.empty_label.rows
+    )
+
+
+def _texts(baseline: Baseline) -> str:
+    return ", ".join(column for name, column in baseline.columns.items() if name != CATEGORY)
 
 
 def _split(artifacts: list[Artifact], split: str) -> Path:

@@ -10,8 +10,15 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Optional
 
 from prodcls_tf.data.anomalies import ALL_SPLITS, EXAMPLES, Anomaly
-from prodcls_tf.data.distances import Measured, chance, measure_texts, percent, shares
-from prodcls_tf.data.profile import FieldProfile, Profile
+from prodcls_tf.data.distances import (
+    Measured,
+    chance,
+    measure_empty,
+    measure_texts,
+    percent,
+    shares,
+)
+from prodcls_tf.data.profile import FieldProfile, LeftOut, Profile
 from prodcls_tf.sections.checks import ChecksSettings
 
 TRAIN = "train"
@@ -65,6 +72,38 @@ def compare(
             for measured in measure_texts(expected, texts):
                 found += judge(measured, column, TRAIN, "drift", limits[measured.name])
     return found
+
+
+def compare_left_out(
+    was: LeftOut, now: LeftOut, settings: ChecksSettings, texts: str, label: str
+) -> list[Anomaly]:
+    """Compares how many rows had no text or no category, of which profiles know nothing.
+
+    Args:
+      was: at the intake of the rows accepted before.
+      now: of the rows at hand.
+      settings: what may differ by how much.
+      texts: the text columns, as a person calls them.
+      label: the column of the categories.
+
+    Returns:
+      What is unusual.
+
+    Example:
+      >>> now = LeftOut(rows=400, no_label=300)
+      >>> (found,) = compare_left_out(LeftOut(rows=400), now, ChecksSettings(), "title", "category")
+      >>> found.kind, found.feature
+      ('empty_drift', 'category')
+    """
+    counts = {texts: (was.no_text, now.no_text), label: (was.no_label, now.no_label)}
+    return [
+        anomaly
+        for column, (before, after) in counts.items()
+        for anomaly in judge(
+            measure_empty(before, was.rows, after, now.rows),
+            column, ALL_SPLITS, "drift", settings.max_empty_drift,
+        )
+    ]  # fmt: skip
 
 
 def skew(now: Mapping[str, Profile], settings: ChecksSettings) -> list[Anomaly]:

@@ -46,7 +46,28 @@ def measure_texts(was: FieldProfile, now: FieldProfile) -> list[Measured]:
     Returns:
       All measures: of empty texts, lengths and languages.
     """
-    return [_empty(was, now), _lengths(was, now), _languages(was, now)]
+    empty = measure_empty(was.empty, was.empty + was.filled, now.empty, now.empty + now.filled)
+    return [empty, _lengths(was, now), _languages(was, now)]
+
+
+def measure_empty(was: int, was_of: int, now: int, now_of: int) -> Measured:
+    """Measures how much the share of empty values has changed.
+
+    Args:
+      was: how many were expected to be empty.
+      was_of: of so many.
+      now: how many are.
+      now_of: of so many.
+    """
+    before, after = was / max(1, was_of), now / max(1, now_of)
+    return Measured(
+        "empty",
+        abs(after - before),
+        chance(was_of, now_of),
+        f"{percent(after)} of its values are empty, {percent(before)} are expected",
+        round(before, 4),
+        round(after, 4),
+    )
 
 
 def chance(some: int, others: int) -> float:
@@ -80,21 +101,6 @@ def percent(share: float) -> str:
       '12.3 %'
     """
     return f"{100 * share:.1f} %"
-
-
-def _empty(was: FieldProfile, now: FieldProfile) -> Measured:
-    sizes = [texts.empty + texts.filled for texts in (was, now)]
-    before, after = (
-        texts.empty / max(1, size) for texts, size in zip((was, now), sizes, strict=True)
-    )
-    return Measured(
-        "empty",
-        abs(after - before),
-        chance(*sizes),
-        f"{percent(after)} of its values are empty, {percent(before)} are expected",
-        round(before, 4),
-        round(after, 4),
-    )
 
 
 def _lengths(was: FieldProfile, now: FieldProfile) -> Measured:

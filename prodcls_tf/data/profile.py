@@ -99,6 +99,20 @@ class Profile(BaseModel):
             self.fields.setdefault(column, FieldProfile()).add(values)
 
 
+class LeftOut(BaseModel):
+    """Rows that no split has, because intake left them out.
+
+    Attributes:
+      rows: all rows that were read.
+      no_text: those among them in which no text column has anything visible.
+      no_label: those without a category.
+    """
+
+    rows: int = 0
+    no_text: int = 0
+    no_label: int = 0
+
+
 def _sum(mask: Any) -> int:
     import pyarrow.compute as pc
 

@@ -17,7 +17,7 @@ from google.protobuf import text_format
 from tfx.types import standard_artifacts
 
 from pipeline import accepted
-from pipeline.example_gen import write_splits
+from pipeline.example_gen import INTAKE_REPORT, write_splits
 from pipeline.out_folder import OutFolder
 from pipeline.records import Records, step_of
 from pipeline.runner import run
@@ -25,6 +25,7 @@ from pipeline.schema_gate import ANOMALIES, SchemaGateExecutor, profile_of
 from prodcls_tf import progress
 from prodcls_tf.data.anomalies import Anomaly, AnomalyReport
 from prodcls_tf.data.reading import Row
+from prodcls_tf.data.report import Finding, IntakeReport
 from prodcls_tf.errors import DataError
 from prodcls_tf.settings import ChecksSettings
 from tests.tiny import tiny_rows, write_tiny_encoder
@@ -49,6 +50,8 @@ class Gate:
         rows: list[tuple[str, str]],
         test: Optional[list[tuple[str, str]]] = None,
         columns: tuple[str, ...] = ("title",),
+        no_text: int = 0,
+        no_label: int = 0,
         **checks: object,
     ) -> AnomalyReport:
         """Sends (title, category) rows through the gate, the same ones as train, val and test."""
@@ -63,6 +66,12 @@ class Gate:
         examples.split_names = statistics.split_names = json.dumps(SPLITS)
         by_split = {"train": rows, "val": rows, "test": rows if test is None else test}
         write_splits(_rows(by_split, len(columns)), columns, Path(examples.uri))
+        intake = IntakeReport(
+            rows_read=sum(map(len, by_split.values())) + no_text + no_label,
+            empty_text=Finding(rows=no_text),
+            empty_label=Finding(rows=no_label),
+        )
+        Path(examples.uri, INTAKE_REPORT).write_text(intake.model_dump_json(), encoding="utf-8")
         for split, some in by_split.items():
             described = _statistics(some, columns)
             file = Path(statistics.uri, f"Split-{split}", "FeatureStats.pb")
@@ -207,6 +216,17 @@ def test_other_shares_of_categories_are_stopped(guarded: Gate) -> None:
     drift = unusual["category_drift"]
     assert drift.received["Audio"] == pytest.approx(0.8)
     assert drift.distance == pytest.approx(0.8 - 1 / 3, abs=1e-3)
+
+
+@pytest.mark.parametrize(("left_out", "column"), [("no_text", "title"), ("no_label", "kind")])
+def test_rows_that_intake_left_out_for_being_empty_stop(
+    guarded: Gate, left_out: str, column: str
+) -> None:
+    message, unusual = guarded.stopped(shop_rows(), **{left_out: 450})
+    assert f"'{column}': 33.3 % of its values are empty, 0.0 % are expected" in message
+    assert (unusual["empty_drift"].feature, unusual["empty_drift"].split) == (column, "all")
+    guarded.accept()
+    assert not guarded(shop_rows(), **{left_out: 450}).stopping
 
 
 def test_all_that_is_unusual_is_told_at_once_the_worst_first(guarded: Gate) -> None:
