@@ -21,9 +21,8 @@ import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from prodcls_tf.errors import ModelError, OutputError, ProdclsError
-from prodcls_tf.manifest import MANIFEST, Manifest
+from prodcls_tf.manifest import MANIFEST, STAGING, Manifest
 from prodcls_tf.release.order import CONFIG_FILE, Order, parse_order
-from prodcls_tf.release.pushing import STAGING
 from prodcls_tf.release.versions import GRAPH, next_number, superseded, version_numbers
 
 # The marker of a version that is being removed ends in its number, too.

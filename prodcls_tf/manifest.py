@@ -20,6 +20,10 @@ from prodcls_tf.errors import ModelError
 
 MANIFEST = "assets.extra/manifest.json"
 
+# Begins the name of what stands beside a version that is on its way in or out: its staging folder,
+# or a marker where no rename is atomic. `ProductClassifier.export` stages under other names.
+STAGING = ".tmp-push-"
+
 _FORMAT = 1
 _CHUNK = 1 << 20
 # A larger one than any model's manifest is some other file.

@@ -19,7 +19,7 @@ from typing import Optional
 
 from prodcls_tf.durable import sync_folder
 from prodcls_tf.errors import ModelError, OutputError, ProdclsError, SettingsError
-from prodcls_tf.manifest import MANIFEST, Manifest, write_manifest
+from prodcls_tf.manifest import MANIFEST, STAGING, Manifest, write_manifest
 from prodcls_tf.release.order import read_order
 from prodcls_tf.release.versions import (
     GRAPH,
@@ -29,9 +29,6 @@ from prodcls_tf.release.versions import (
     superseded,
     version_numbers,
 )
-
-# Of folders on their way in or out. `ProductClassifier.export` stages under other names.
-STAGING = ".tmp-push-"
 
 _CHUNK = 1 << 20
 

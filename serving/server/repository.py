@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Optional
 
 from prodcls_tf.errors import ModelError
-from prodcls_tf.manifest import MANIFEST, Manifest, sha256_of
+from prodcls_tf.manifest import MANIFEST, STAGING, Manifest, sha256_of
 from serving.server.background import in_background
 from serving.server.status import Code, ServingError
 from serving.versions import GRAPH, version_numbers
@@ -191,6 +191,9 @@ def _incomplete(message: str) -> ServingError:
 def _missing(folder: Path, manifest: Optional[Manifest]) -> list[str]:
     if manifest is not None:
         return manifest.incomplete(folder)
+    if (folder.parent / f"{STAGING}{folder.name}").exists():
+        # A push to where no rename is atomic marks what it has not ended; its manifest comes last.
+        return [MANIFEST]
     missing = [] if (folder / GRAPH).is_file() else [GRAPH]
     # The oldest SavedModels without variables have no such folder at all.
     if (folder / "variables").is_dir() and not (folder / "variables/variables.index").is_file():

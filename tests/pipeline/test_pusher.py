@@ -16,7 +16,7 @@ from prodcls_tf.errors import ModelError, OutputError
 from prodcls_tf.manifest import MANIFEST
 from prodcls_tf.release.moves import promote
 from prodcls_tf.release.order import config_file
-from prodcls_tf.release.pushing import STAGING
+from prodcls_tf.manifest import STAGING
 from tests.prodcls_tf.release.small_model import check_all, export, leftovers, versions
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from prodcls_tf.errors import ModelError, OutputError
-from prodcls_tf.manifest import MANIFEST, Manifest
+from prodcls_tf.manifest import MANIFEST, STAGING, Manifest
 from prodcls_tf.release.moves import promote, roll_back
 from prodcls_tf.release.order import Order, config_file, write_order
-from prodcls_tf.release.pushing import STAGING, clean, find_pushed, held, push
+from prodcls_tf.release.pushing import clean, find_pushed, held, push
 from tests.conftest import ROOT
 from tests.disks import AS_ROOT, small_disk
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from prodcls_tf.manifest import write_manifest
+from prodcls_tf.manifest import MANIFEST, STAGING, write_manifest
 from serving.server.repository import inspect, list_versions, verify
 from serving.server.status import Code, ServingError
 from tests.serving.server.shop_of_versions import push
@@ -97,6 +97,23 @@ def test_version_that_is_a_link_within_the_model_s_folder_is_fine(base):
     push(base, 1).rename(base / "..data")
     (base / "1").symlink_to("..data")
     assert inspect(base / "1").unsafe is None
+
+
+def test_version_whose_push_has_not_ended_lacks_its_manifest(base):
+    version = push(base, 1, manifest=False)
+    marker = base / f"{STAGING}1"
+    marker.touch()
+    assert MANIFEST in inspect(version).incomplete.message
+    write_manifest(version)
+    assert inspect(version).incomplete is None
+    marker.unlink()
+    assert inspect(version).incomplete is None
+
+
+def test_foreign_version_beside_another_one_s_push_is_complete(base):
+    version = push(base, 1, manifest=False)
+    (base / f"{STAGING}2").touch()
+    assert inspect(version).incomplete is None
 
 
 def test_pipe_is_refused_and_not_waited_for(base):
