@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -105,24 +105,27 @@ def ask(
     quiet.send_noise_away()
     from serving.client import Client, Tls
 
-    reached: dict[str, Any] = {
-        "model": model, "version": model_version, "label": model_label, "timeout": timeout,
-        "tls": Tls(ca, cert, key) if tls or ca or cert or key else None,
-    }  # fmt: skip
-    with Client(server, retries=_RETRIES, **reached) as client:
+    tls_files = Tls(ca, cert, key) if tls or ca or cert or key else None
+    with Client(
+        server,
+        model=model,
+        version=model_version,
+        label=model_label,
+        timeout=timeout,
+        # Files wait as long as the time holds: a server that is being started costs no row.
+        retries=_RETRIES if titles else None,
+        tls=tls_files,
+    ) as client:
         if titles:
             _ask_titles(client, titles, text, top_k)
-            return
-        with terminal.busy(f"asking {client.target}"):
-            fields = client.fields()
-            (blank,) = client.classify({field: [""] for field in fields})
-    width = len(cut(blank.ranked, top_k))
-    if output:
-        from prodcls_tf.cli.ask_files import FileQuestion, ask_files
+        elif output:
+            from prodcls_tf.cli.ask_files import FileQuestion, ask_files
 
-        question = FileQuestion.of(files, output, fields, text, encoding, width)
-        # As often as the time holds: a server that is started again costs no row.
-        with Client(server, retries=None, **reached) as client:
+            with terminal.busy(f"asking {client.target}"):
+                fields = client.fields()
+                (blank,) = client.classify({field: [""] for field in fields})
+            width = len(cut(blank.ranked, top_k))
+            question = FileQuestion.of(files, output, fields, text, encoding, width)
             ask_files(client, question, in_flight=in_flight, fresh=from_start)
 
 

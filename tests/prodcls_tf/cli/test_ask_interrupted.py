@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent import futures
 
 import grpc
 import pytest
@@ -128,6 +129,23 @@ def test_server_that_is_started_again_costs_no_row(tmp_path, answers):
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert [row["title"] for row in read_csv(answers)] == [f"pan {n}" for n in range(2_000)]
+
+
+def test_server_that_is_just_being_started_is_waited_for(call, tmp_path, answers):
+    source = write_products(tmp_path, 10)
+    server = AnsweringServer()
+    with server.running():
+        address = server.address
+    with futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            call, "ask", "--server", address, "--input", source, "--output", answers
+        )
+        # Longer than the repetitions that a title gets.
+        time.sleep(5.0)
+        with server.running():
+            done = asked.result(120)
+    assert done.code == 0, done.err
+    assert [row["title"] for row in read_csv(answers)] == [f"pan {n}" for n in range(10)]
 
 
 def test_other_options_are_refused_until_the_rows_are_thrown_away(ask, server, tmp_path, answers):
