@@ -19,7 +19,10 @@ logger = logging.getLogger("serving.server")
 
 def main() -> int:
     """Runs the server; returns the exit code."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The C++ of both writes past the log: TensorFlow errors about GPUs that are not there, gRPC
+    # each handshake that failed. What makes a load or a request fail is an exception, too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     # Of what libraries will do in later versions.
     warnings.simplefilter("ignore", FutureWarning)
     log_to(sys.stderr)
