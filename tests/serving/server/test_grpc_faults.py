@@ -29,6 +29,7 @@ from tests.serving.server.http2 import never_reading_call
 from tests.serving.tiny_model import save_tiny_model
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
+FULL = "The batch scheduling queue to which this task was submitted is full"
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +103,32 @@ def test_calls_beyond_the_threads_are_refused_and_health_still_answers(base):
             call.cancel()
 
 
-def test_full_queue_of_batches_refuses_at_once(base, tmp_path):
+def test_full_queue_of_batches_refuses_at_once_and_answers_what_it_took(base, tmp_path):
     with running(base, **one_at_a_time(tmp_path, 2)) as server, asking(server.port) as client:
-        calls = [client.slowly(1_500) for _ in range(12)]
-        codes = [call.exception().code() if call.exception() else None for call in calls]
-    refused = [code for code in codes if code is not None]
-    assert set(refused) == {grpc.StatusCode.UNAVAILABLE}
-    # One ran and two waited, if no more had come by when the first was done.
-    assert 6 <= len(refused) <= 9
+        # Each has a number of its own, which comes back in its answer.
+        calls = {3_000: client.slowly(3_000)}
+        until(lambda: in_flight(server) == 1)
+        calls.update({number: client.slowly(number) for number in range(1, 12)})
+        until(lambda: sum(call.done() for call in calls.values()) == 9)
+        # So the refusals came while the batch before them was still running.
+        assert not calls[3_000].done()
+        refused = [call.exception() for call in calls.values() if call.exception()]
+        right = [
+            tf.make_ndarray(call.result().outputs["done"]).tolist() == [number]
+            for number, call in calls.items()
+            if not call.exception()
+        ]
+    assert {error.code() for error in refused} == {grpc.StatusCode.UNAVAILABLE}
+    assert all(error.details().startswith(FULL) for error in refused)
+    # One ran and two waited.
+    assert right == [True] * 3
+
+
+def test_more_rows_than_the_largest_batch_are_refused(base, tmp_path):
+    with running(base, **one_at_a_time(tmp_path, 2)) as server, asking(server.port) as client:
+        code, details = code_of(lambda: client.predict(*["pan"] * 5))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert details.startswith("Task size 5 is larger than maximum input batch size 1")
 
 
 def test_cancelled_calls_leave_nothing_behind(base):

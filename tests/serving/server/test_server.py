@@ -269,6 +269,21 @@ def test_clients_change_the_models_where_that_is_allowed(base):
         assert health.Check(asked, timeout=30).status == health_pb2.HealthCheckResponse.SERVING
 
 
+def test_clients_cannot_give_a_label_to_a_version_that_is_not_loaded(base):
+    request = model_management_pb2.ReloadConfigRequest()
+    model = request.config.model_config_list.config.add(
+        name=NAME, base_path=str(base), model_platform="tensorflow"
+    )
+    model.version_labels["stable"] = 9
+    with running(base, enable_reload_config=True) as server, asking(server.port) as client:
+        code, details = code_of(
+            lambda: client.models.HandleReloadConfigRequest(request, timeout=60)
+        )
+        assert code == grpc.StatusCode.FAILED_PRECONDITION
+        assert details.startswith("Request to assign label to version 9 of model prodcls, which is")
+        assert client.predict("pan").model_spec.version.value == 3
+
+
 def test_label_of_a_version_that_is_not_there_is_a_clear_error(base, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(
