@@ -199,8 +199,19 @@ def test_request_at_the_limit_is_answered_and_one_byte_more_is_refused(base):
             lambda: client.predictions.Predict(sized_request(limit + 1), timeout=30)
         )
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "Received message larger than max" in details
+        assert details.startswith("SERVER: Received message larger than max")
         client.predict("pan")
+
+
+def test_compressed_request_over_the_limit_is_refused(base):
+    with running(base, max_message_bytes=64 * 1024) as server, asking(server.port) as client:
+        code, details = code_of(
+            lambda: client.predictions.Predict(
+                sized_request(256 * 1024), timeout=30, compression=grpc.Compression.Gzip
+            )
+        )
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert details.startswith("Decompressed message larger than max")
 
 
 def test_answer_over_the_limit_is_refused(base):
@@ -215,7 +226,7 @@ def test_answer_over_the_limit_is_refused(base):
         n.int64_val.append(1)
         code, details = code_of(lambda: client.predictions.Predict(request, timeout=30))
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "larger than max" in details
+        assert details.startswith("SERVER: Sent message larger than max")
 
 
 def test_watchers_are_told_and_let_go_when_the_server_stops(base):

@@ -213,6 +213,12 @@ def test_model_that_cannot_be_loaded_is_one_clear_error(tmp_path, make, message)
     assert threading.active_count() <= threads
 
 
+def test_relative_folder_is_that_of_the_server(base, monkeypatch):
+    monkeypatch.chdir(base.parent)
+    with running(Path(base.name)) as server, asking(server.port) as client:
+        assert client.predict("pan").model_spec.version.value == 3
+
+
 def test_new_version_takes_over_and_health_stays(base, tmp_path):
     models = tmp_path / "prodcls"
     shutil.copytree(base / "3", models / "3")
