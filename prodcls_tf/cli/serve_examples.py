@@ -103,20 +103,31 @@ def _next(
     reflection: bool,
 ) -> None:
     """Prints requests to copy."""
-    tls = bool(given.get("ssl_config_file"))
+    files = _tls_files(str(given.get("ssl_config_file") or ""))
     ask = ["ask", _TITLE, "--server", address]
     ask += ["--model", name] if name != "prodcls" else []
-    ask += ["--tls", "--ca", "CA.pem"] if tls else []
+    for what, file in files.items():
+        ask += [f"--{what}", file]
     steps = [("ask it", f"{terminal.program()} {shlex.join(ask)}")]
     if fields and reflection:
-        steps.append(("with grpcurl", _grpcurl(name, address, fields, tls=tls)))
+        steps.append(("with grpcurl", _grpcurl(name, address, fields, files)))
     if rest:
         host = address.rpartition(":")[0]
         steps.append(("with curl", _curl(name, f"{host}:{rest}", fields)))
     terminal.next_steps(steps)
 
 
-def _grpcurl(name: str, address: str, fields: Sequence[str], *, tls: bool) -> str:
+def _tls_files(config: str) -> dict[str, str]:
+    """What a client needs for TLS; the names stand for its own files."""
+    if not config:
+        return {}
+    from serving.server.tls import asks_for_certificates
+
+    mine = {"cert": "CLIENT.pem", "key": "CLIENT.key"} if asks_for_certificates(config) else {}
+    return {"ca": "CA.pem", **mine}
+
+
+def _grpcurl(name: str, address: str, fields: Sequence[str], files: Mapping[str, str]) -> str:
     texts = [_TITLE, *[""] * (len(fields) - 1)]
     tensors = {
         field: {
@@ -128,7 +139,8 @@ def _grpcurl(name: str, address: str, fields: Sequence[str], *, tls: bool) -> st
         for field, text in zip(fields, texts, strict=True)
     }
     request = json.dumps({"model_spec": {"name": name}, "inputs": tensors})
-    secured = "-cacert CA.pem" if tls else "-plaintext"
+    names = {"ca": "-cacert", "cert": "-cert", "key": "-key"}
+    secured = " ".join(f"{names[what]} {file}" for what, file in files.items()) or "-plaintext"
     return (
         f"grpcurl {secured} -d {shlex.quote(request)} \\\n"
         f"  {address} tensorflow.serving.PredictionService/Predict"

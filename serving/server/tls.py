@@ -42,13 +42,29 @@ def server_credentials(path: str) -> Optional[grpc.ServerCredentials]:
     """
     if not path:
         return None
-    config = read_text_proto(path, _SSL_CONFIG())
+    config = _read(path)
     _check(path, config)
     return grpc.ssl_server_credentials(
         [(config.server_key.encode(), config.server_cert.encode())],
         root_certificates=config.custom_ca.encode() or None,
         require_client_auth=config.client_verify,
     )
+
+
+def asks_for_certificates(path: str) -> bool:
+    """Says whether clients must show a certificate.
+
+    Args:
+      path: of an `SSLConfig`, as in `server_credentials`.
+
+    Raises:
+      SettingsError: the file cannot be read.
+    """
+    return bool(path and _read(path).client_verify)
+
+
+def _read(path: str) -> Any:
+    return read_text_proto(path, _SSL_CONFIG())
 
 
 def _check(path: str, config: Any) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.serving.certificates import Certificates
 from tests.serving.server.embedded import Process, asking, code_of
 from tests.serving.test_engine import put_program
 from tests.serving.tiny_model import save_tiny_model
@@ -69,6 +73,25 @@ def test_request_to_copy_is_answered(running):
         ["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True
     )
     assert '"categories": [' in asked.stdout
+
+
+def test_requests_to_copy_name_what_mutual_tls_needs(prodcls, base, tmp_path):
+    pems = Certificates(tmp_path)
+    texts = {
+        "server_key": pems.server_key, "server_cert": pems.server_certificate, "custom_ca": pems.ca
+    }  # fmt: skip
+    fields = (f"{name}: {json.dumps(file.read_text())}\n" for name, file in texts.items())
+    config = tmp_path / "ssl.config"
+    config.write_text("".join(fields) + "client_verify: true\n")
+    shutil.copy(pems.ca, tmp_path / "CA.pem")
+    shutil.copy(pems.client_certificate, tmp_path / "CLIENT.pem")
+    shutil.copy(pems.client_key, tmp_path / "CLIENT.key")
+    with served("--model", base, "--port=0", "--ssl_config_file", config) as process:
+        process.until_says("Ctrl-C ends it")
+        command = process.until_says(" ask '").partition(" ask ")[2]
+        asked = prodcls("ask", *shlex.split(command), cwd=tmp_path)
+    assert "Audio > Headphones" in asked.stdout, asked.stderr
+    assert "grpcurl -cacert CA.pem -cert CLIENT.pem -key CLIENT.key -d" in process.output
 
 
 def test_logs_of_a_running_server_stay_out_of_temporary_files(running):
