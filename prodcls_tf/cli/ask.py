@@ -81,6 +81,9 @@ def ask(
             min=0.1, help="Seconds for a request, repetitions included while nobody answers."
         ),
     ] = 60.0,
+    max_message_bytes: Annotated[
+        int, typer.Option(min=1_024, help="Longest request and answer; the server has it, too.")
+    ] = 16 << 20,
     tls: _Tls = False,
     ca: _Ca = None,
     cert: _Cert = None,
@@ -115,6 +118,7 @@ def ask(
         # Files wait as long as the time holds: a server that is being started costs no row.
         retries=_RETRIES if titles else None,
         tls=tls_files,
+        max_message_bytes=max_message_bytes,
     ) as client:
         if titles:
             _ask_titles(client, titles, text, top_k)

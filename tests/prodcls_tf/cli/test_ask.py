@@ -215,6 +215,13 @@ def test_bad_calls_get_a_clear_message(ask, monkeypatch, products, arguments, me
     assert names(products.parent) == ["products.csv"]
 
 
+def test_longest_message_can_be_chosen(ask):
+    done = ask("pan " * 300, "--max-message-bytes", 1_024)
+    assert done.code == 2
+    assert "must fit into a message of 1,024 bytes" in done.err
+    assert ask("pan " * 300, "--max-message-bytes", 4_096).code == 0
+
+
 def test_server_that_is_not_there_is_named(call):
     done = call("ask", "a title", "--server", "localhost:1")
     assert done.code == 2
