@@ -8,8 +8,17 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.serving.answering_server import AnsweringServer
+from tests.serving.server.embedded import running
+from tests.serving.tiny_model import save_tiny_model
 
 EXAMPLES = ROOT / "serving" / "examples"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The embedded server, which has Classify and REST."""
+    with running(save_tiny_model(tmp_path_factory.mktemp("models") / "3").parent) as server:
+        yield server
 
 
 def run(*command):
@@ -25,6 +34,20 @@ def test_plain_stubs_get_categories():
         script = EXAMPLES / "predict_with_stubs.py"
         printed = run(sys.executable, script, server.address, "title=frying pan", "description=")
     assert printed.splitlines()[0] == "0.800  Home > Cookware"
+
+
+def test_plain_stubs_classify_titles(server):
+    script = EXAMPLES / "classify_with_stubs.py"
+    printed = run(sys.executable, script, f"localhost:{server.port}", "a pan", "headphones")
+    first, second = printed.splitlines()
+    assert first.endswith("  Home > Cookware  a pan")
+    assert second.endswith("  Audio > Headphones  headphones")
+
+
+def test_curl_gets_status_fields_and_categories(server):
+    printed = run(EXAMPLES / "curl.sh", f"localhost:{server.rest_port}")
+    for part in ('"state": "AVAILABLE"', '"description": {', '"categories": ['):
+        assert part in printed
 
 
 def test_protoset_holds_both_services_and_all_they_need(tmp_path):
