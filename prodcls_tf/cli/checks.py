@@ -95,7 +95,9 @@ def packages() -> Iterator[Check]:
         yield Check("prodcls", "not installed", "its requirements are not known", _SETUP)
         return
     yield Check("prodcls", importlib.metadata.version("prodcls"))
-    for requirement in map(Requirement, wanted):
+    # Two extras may ask for the same.
+    asked = {(one.name, str(one.specifier)): one for one in map(Requirement, wanted)}
+    for requirement in asked.values():
         extra = str(requirement.marker or "")
         installed = _version(requirement.name)
         if installed is None:

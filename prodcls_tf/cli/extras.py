@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Optional
 
-_EXTRA_OF = {
-    "apache_beam": "pipeline",
-    "keras_tuner": "pipeline",
-    "ml_metadata": "pipeline",
-    "tensorflow_model_analysis": "pipeline",
-    "tensorflow_transform": "pipeline",
-    "tfx": "pipeline",
-    "tfx_bsl": "pipeline",
-    "grpc": "serving",
-    "grpc_health": "serving",
-    "grpc_reflection": "serving",
-    "prometheus_client": "serving",
-    "starlette": "serving",
-    "uvicorn": "serving",
+_OF_EXTRAS = {
+    "client": ("grpc",),
+    "serving": (
+        *("grpc_health", "grpc_reflection", "prometheus_client", "starlette", "uvicorn"),
+        *("numpy", "tensorflow", "tensorflow_serving", "tensorflow_text", "tf_keras"),
+    ),
+    "pipeline": (
+        *("apache_beam", "keras_tuner", "ml_metadata", "tensorflow_data_validation"),
+        *("tensorflow_metadata", "tensorflow_model_analysis", "tensorflow_transform", "tfx"),
+        *("tfx_bsl", "matplotlib", "pandas", "pyarrow", "pycld2", "safetensors"),
+        *("sklearn", "tensorboard", "transformers"),
+    ),
 }
 
 
@@ -37,10 +35,12 @@ def what_is_missing(error: Exception) -> Optional[str]:
     if not isinstance(error, ModuleNotFoundError):
         return None
     package = (error.name or "").partition(".")[0]
-    extra = _EXTRA_OF.get(package)
-    if extra is None:
-        return None
-    return (
-        f"This command needs packages of the extra `{extra}`. Received an installation without "
-        f"{package}. Run: pip install 'prodcls[{extra}]'"
-    )
+    for extra, packages in _OF_EXTRAS.items():
+        if package in packages:
+            # Which of them is enough depends on the command; the last one has everything.
+            more = " to serve, 'prodcls[pipeline]' for all else" if extra == "serving" else ""
+            return (
+                f"This command needs packages of the extra `{extra}`. Received an installation "
+                f"without {package}. Run: pip install 'prodcls[{extra}]'{more}"
+            )
+    return None

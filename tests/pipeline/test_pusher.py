@@ -13,10 +13,9 @@ from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, Pu
 from pipeline import remote_push
 from pipeline.pusher import PushExecutor
 from prodcls_tf.errors import ModelError, OutputError
-from prodcls_tf.manifest import MANIFEST
+from prodcls_tf.manifest import MANIFEST, STAGING
 from prodcls_tf.release.moves import promote
 from prodcls_tf.release.order import config_file
-from prodcls_tf.manifest import STAGING
 from tests.prodcls_tf.release.small_model import check_all, export, leftovers, versions
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import signal
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.serving.server.embedded import NAME, Process, asking, until
 from tests.serving.tiny_model import save_tiny_model
 
-# Of the extras and of training: what `pip install prodcls[serving]` could do without.
+# Of the other extras, by the names of their modules and of their distributions.
 MISSING = (
     "apache_beam", "keras_tuner", "matplotlib", "ml_metadata", "safetensors", "sklearn",
     "tensorflow_data_validation", "tensorflow_model_analysis", "tensorflow_transform", "tfx",
     "tfx_bsl", "transformers",
 )  # fmt: skip
+NOT_INSTALLED = {name.replace("_", "-") for name in MISSING} | {"scikit-learn", "apache-beam"}
 WITHOUT = f"""
 import sys
 
@@ -54,6 +57,22 @@ def test_server_answers_where_training_is_not_installed(base, module, arguments,
         assert answer.outputs["categories"].string_val[0] == b"Audio > Headphones"
         process.send(signal.SIGTERM)
         assert process.wait() == 0, process.output
+
+
+@pytest.mark.parametrize("extra", ["client", "serving"])
+def test_extra_brings_nothing_of_training(extra):
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras, waiting, names = setup["options.extras_require"], [extra], set()
+    lines = setup["options"]["install_requires"].splitlines()
+    while waiting:
+        lines += extras[waiting.pop()].splitlines()
+        waiting += [line[8:-1] for line in lines if line.startswith("prodcls[")]
+        names |= {re.match(r"[\w-]*", line)[0] for line in lines if not line.startswith("prodcls[")}
+        lines = []
+    assert names & {"pydantic", "grpcio"} == {"pydantic", "grpcio"}
+    assert not names & NOT_INSTALLED
+    assert ("tensorflow" in names) == (extra == "serving")
 
 
 def test_blocked_module_would_be_missed(base):
