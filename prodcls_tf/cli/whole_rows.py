@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Union
 from prodcls_tf.data.cleaning import clean_fields
 from prodcls_tf.data.csv_rows import csv_records
 from prodcls_tf.data.files import is_packed, kind_of, refusing_unreadable
+from prodcls_tf.data.parquet_rows import BUFFER
 from prodcls_tf.data.reading import Row, csv_style, read_file, wanted_columns
 from prodcls_tf.data.text_lines import text_lines
 from prodcls_tf.errors import InputError
@@ -99,7 +100,7 @@ def _parquet(path: Path) -> Iterator[_Record]:
     import pyarrow.parquet
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER) as file:
             columns = list(file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=1_024):
                 for cells in zip(*map(_values, batch.columns), strict=True):

@@ -12,13 +12,18 @@ from prodcls_tf.errors import InputError
 
 _BATCH = 4_096
 
+# Bytes of a column that are read at a time. Unbuffered, pyarrow holds a row group's columns whole,
+# and a row group can be all of a file.
+BUFFER = 1 << 20
+
 
 def parquet_rows(
     path: Path, wanted: Mapping[str, str], stretch: Stretch | None = None
 ) -> Iterator[tuple[int, list[str]]]:
     """Reads the wanted columns of a Parquet file, batch by batch.
 
-    Numbers, dates and dictionaries become text; null and NaN become empty.
+    Numbers, dates and dictionaries become text; null and NaN become empty. Memory grows neither
+    with the file nor with its row groups.
 
     Args:
       path: the file.
@@ -38,7 +43,7 @@ def parquet_rows(
     number = first - 1
     with refusing_unreadable(path):
         try:
-            with pyarrow.parquet.ParquetFile(path) as file:
+            with pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER) as file:
                 _check_columns(file, wanted, path)
                 groups = range(start, file.num_row_groups if stop is None else stop)
                 for batch in file.iter_batches(_BATCH, list(groups), list(wanted)):

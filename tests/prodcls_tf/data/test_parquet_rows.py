@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 
 import pytest
 
@@ -14,6 +15,18 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 SETTINGS = DataSettings()
+
+# Its peak of memory in kB: what a child's getrusage tells can be its parent's.
+_PEAK = """
+import re
+from pathlib import Path
+from prodcls_tf.data.reading import read_rows
+from prodcls_tf.settings import DataSettings
+
+for _ in read_rows([Path({path!r})], DataSettings()):
+    pass
+print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+"""
 
 
 @pytest.fixture
@@ -96,3 +109,13 @@ def test_file_that_is_cut_off_is_refused(table):
 def test_table_without_rows_is_refused(table):
     empty = pa.array([], pa.string())
     assert "at least one row" in refusal(table({"title": empty, "category": empty}))
+
+
+def test_long_row_group_is_not_held_in_memory(table, fresh_python):
+    peaks = []
+    for count in (1_000, 100_000):
+        titles = [os.urandom(300).hex() for _ in range(count)]
+        path = table({"title": titles, "category": ["A"] * count}, row_group_size=count)
+        peaks.append(int(fresh_python(_PEAK.format(path=str(path)))))
+    assert path.stat().st_size > 55 << 20
+    assert peaks[1] - peaks[0] < 25 << 10
