@@ -71,7 +71,8 @@ class Places:
       checkpoints: the state of an unfinished training.
       searches: the state of searches for settings, finished ones, too.
       schema: what rows were accepted as.
-      rejects: the rows that intake left out, where too many of them stopped it.
+      rejects: the rows that intake left out, where too many of them stopped it; its report lies
+        beside them.
     """
 
     root: str

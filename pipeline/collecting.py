@@ -74,12 +74,14 @@ def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> 
     )
 
 
-def intake_files(steps: Mapping[str, Step]) -> tuple[Path, Path]:
-    """Returns intake's report and its list of rows left out.
+def intake_files(step: Step) -> tuple[Path, Path] | None:
+    """Returns intake's report and its list of rows left out, None for any other step.
 
     A cached step's are those of its first run.
     """
-    examples = _output(steps, "ProductExampleGen", "examples")
+    if step.name != "ProductExampleGen":
+        return None
+    (examples,) = step.outputs["examples"]
     return Path(examples.uri, INTAKE_REPORT), Path(examples.uri, REJECTS)
 
 

@@ -23,11 +23,12 @@ from tfx.types import Artifact, artifact_utils
 from tfx.utils import proto_utils
 
 from pipeline.product_files import ProductFilesDriver, files_of, input_of
-from prodcls_tf.data.concluding import conclude
+from prodcls_tf.data.concluding import check_usable, conclude
 from prodcls_tf.data.first_pass import READING, Surveyed, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import rejects_file
+from prodcls_tf.data.report import IntakeReport
 from prodcls_tf.data.second_pass import SPLITTING, kept_rows
 from prodcls_tf.errors import InputError, RejectsError
 from prodcls_tf.features import CATEGORY, SLICE, SPLITS
@@ -104,7 +105,8 @@ class Passes:
       settings: columns, separator and shares.
       folder: gets the splits and the report.
       work: gets what is only needed meanwhile; all workers see the same one.
-      rejects: where the list of rows left out goes if there are too many of them.
+      rejects: where the list of rows left out goes if there are too many of them; the report goes
+        beside it.
     """
 
     files: Mapping[str, Sequence[Path]]
@@ -129,16 +131,18 @@ class Passes:
             return []
         surveyed.sort(key=lambda found: found.part.number)
         try:
-            intake = conclude(surveyed, self.files, self.settings, self.work).report
+            conclusion = conclude(surveyed, self.files, self.settings, self.work)
+            self._save(conclusion.report, self.folder)
+            check_usable(conclusion, surveyed, self.settings)
         except RejectsError as error:
+            # Nothing of this step will stay, so what it found goes where a person finds it.
+            self._save(conclusion.report, self.rejects.parent)
             self._list(surveyed)
             self._refuse(0, InputError(f"{error}\nAll rows left out are listed in {self.rejects}"))
             return []
         except InputError as error:
             self._refuse(0, error)
             return []
-        text = json.dumps(intake.to_dict(), ensure_ascii=False, indent=2)
-        (self.folder / INTAKE_REPORT).write_text(text, encoding="utf-8")
         total = sum(found.rows for found in surveyed)
         report(READING, done=total, total=total)
         return [(found.part, total) for found in surveyed]
@@ -173,8 +177,12 @@ class Passes:
                     shutil.copyfileobj(own, together)
         report(SPLITTING, done=1, total=1)
 
+    def _save(self, intake: IntakeReport, folder: Path) -> None:
+        text = json.dumps(intake.to_dict(), ensure_ascii=False, indent=2)
+        (folder / INTAKE_REPORT).write_text(text, encoding="utf-8")
+
     def _list(self, surveyed: Sequence[Surveyed]) -> None:
-        """Lists the rows left out where a person finds them: nothing of this step will stay."""
+        """Lists the rows left out where a person finds them."""
         # A file that has changed meanwhile ends the list; the run is refused in any case.
         with rejects_file(self.rejects) as left_out, contextlib.suppress(InputError):
             for found in surveyed:
@@ -203,8 +211,8 @@ class ProductExampleGen(FileBasedExampleGen):
       files: paths by source: `all`, or `train`, `val` and `test`.
       data: columns, separator and shares.
       version: of the code: another one reads the files afresh, and all steps follow.
-      rejects: the CSV file that lists the rows left out where too many of them stop the run; else
-        the list is beside the splits.
+      rejects: the CSV file that lists the rows left out where too many of them stop the run, with
+        the report of intake beside it; else both are beside the splits.
 
     Example:
       >>> files = {"all": ["/data/products.csv"]}

@@ -66,9 +66,16 @@ class Step:
 # Asked before a step, with the steps that are done: whether to run it though it has a result.
 Afresh = Callable[[str, Mapping[str, Step]], bool]
 
+# Told of a step that is done, cached or not, before the next one begins.
+Ended = Callable[[Step], object]
+
 
 def launch(
-    pipeline: Pipeline, run_log: Path, afresh: Afresh, fingerprints: Fingerprints
+    pipeline: Pipeline,
+    run_log: Path,
+    afresh: Afresh,
+    fingerprints: Fingerprints,
+    ended: Ended,
 ) -> dict[str, Step]:
     """Runs all steps of a pipeline.
 
@@ -77,6 +84,7 @@ def launch(
       run_log: named in the message where a step fails for no known reason.
       afresh: says which steps must run though their former result still holds.
       fingerprints: of what the steps write, to be kept up.
+      ended: told of each step that is done.
 
     Returns:
       The steps by name, in order.
@@ -102,6 +110,7 @@ def launch(
             if not step.cached:
                 fingerprints.keep(step.folders)
             done[name] = step
+            ended(step)
             report(task, 1, 1, "cached" if step.cached else f"{step.seconds:.1f} s")
     return done
 

@@ -73,14 +73,14 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
     with _at_work(settings, sources, out) as folder:
         from pipeline import collecting
 
-        for former in (folder.summary, folder.intake, folder.rejects, folder.categories):
+        for former in (folder.summary, folder.categories):
             former.unlink(missing_ok=True)
         found = _sources(sources)
         steps = _launch(settings, found, folder)
         # The training is over and its model is kept: nothing will go on from there.
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
         collecting.show_curves(steps, folder.logs)
-        _report(steps, folder)
+        write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
         categories = collecting.categories_file(steps)
         if categories is not None:
             copy(categories, folder.categories)
@@ -116,7 +116,7 @@ def search(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path)
         from pipeline import collecting
 
         steps = _launch(settings, _sources(sources), folder, only_search=True)
-        _report(steps, folder)
+        write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
         found = collecting.found(steps)
         _keep(found, folder)
     return found
@@ -168,6 +168,8 @@ def _launch(
     from pipeline.pipeline import create_pipeline
     from prodcls_tf.training.warm_start import check_fit
 
+    for former in (folder.intake, folder.rejects):
+        former.unlink(missing_ok=True)
     check_fit(settings)
     encoder = _encoder(settings)
     check_disk(folder.root, _room(Path(encoder.folder), sources))
@@ -195,7 +197,13 @@ def _launch(
     )
     guard = pushing.PushGuard(Path(places.serving), folder.metadata)
     try:
-        return launching.launch(pipeline, folder.run_log, guard, Fingerprints(folder.records))
+        return launching.launch(
+            pipeline,
+            folder.run_log,
+            guard,
+            Fingerprints(folder.records),
+            functools.partial(_show_rows, folder),
+        )
     except DataError:
         stopped = accepted.candidate(folder.schema)
         if stopped is not None:
@@ -203,14 +211,15 @@ def _launch(
         raise
 
 
-def _report(steps: Mapping[str, Step], folder: OutFolder) -> None:
-    """Leaves what is known of the rows where a person looks for it."""
+def _show_rows(folder: OutFolder, step: Step) -> None:
+    """Leaves what intake found where a person looks for it, whatever becomes of later steps."""
     from pipeline import collecting
 
-    report, rejects = collecting.intake_files(steps)
-    copy(report, folder.intake)
-    copy(rejects, folder.rejects)
-    write(folder.anomalies, collecting.anomalies(steps).model_dump_json(indent=2))
+    files = collecting.intake_files(step)
+    if files is not None:
+        report, rejects = files
+        copy(report, folder.intake)
+        copy(rejects, folder.rejects)
 
 
 def _keep(found: Search, folder: OutFolder) -> None:

@@ -56,20 +56,35 @@ def conclude(
       What became of the rows.
 
     Raises:
-      RejectsError: too many rows cannot be read; the verdicts are written all the same.
-      InputError: nothing can be learned from what is left.
+      InputError: there is no row at all.
     """
     for name, files in sources.items():
         source = SPLITS.index("train" if name == "all" else name)
         if not any(_rows(found) for found in surveyed if found.part.source == source):
             raise no_rows(list(files))
     decisions = _decide(surveyed, sources, settings, work)
-    report = _report(surveyed, decisions)
+    return Conclusion(_report(surveyed, decisions), decisions.categories)
+
+
+def check_usable(
+    conclusion: Conclusion, surveyed: Sequence[Surveyed], settings: DataSettings
+) -> None:
+    """Refuses rows that cannot be trained and measured on.
+
+    Args:
+      conclusion: what became of them.
+      surveyed: as `conclude` took it.
+      settings: as in the first pass.
+
+    Raises:
+      RejectsError: too many rows cannot be read.
+      InputError: nothing can be learned from what is left.
+    """
+    report, categories = conclusion
     rejects = itertools.chain.from_iterable(found.rejects for found in surveyed)
     _check_rejects(report, list(itertools.islice(rejects, EXAMPLES)), settings.max_rejects)
     files = list(dict.fromkeys(found.part.path for found in surveyed))
-    _check_usable(report, files, decisions.categories, settings)
-    return Conclusion(report, decisions.categories)
+    _check_learnable(report, files, categories, settings)
 
 
 def _rows(found: Surveyed) -> int:
@@ -157,7 +172,7 @@ def _check_rejects(report: IntakeReport, first: Sequence[Reject], share: float) 
     )
 
 
-def _check_usable(
+def _check_learnable(
     report: IntakeReport,
     paths: Sequence[Path],
     categories: Sequence[str],

@@ -35,7 +35,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from prodcls_tf.data.concluding import conclude
+from prodcls_tf.data.concluding import check_usable, conclude
 from prodcls_tf.data.first_pass import READING, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
 from prodcls_tf.data.reading import Row
@@ -124,6 +124,7 @@ def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Int
         work = Path(folder)
         surveyed = [survey_part(part, settings, work, count) for part in parts]
         conclusion = conclude(surveyed, sources, settings, work)
+        check_usable(conclusion, surveyed, settings)
         verdicts = {part: verdict_file(work, part).read_bytes() for part in parts}
     report(READING, done=count.done, total=count.done)
     return Intake(settings, verdicts, conclusion.categories, conclusion.report)

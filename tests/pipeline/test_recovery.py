@@ -42,6 +42,12 @@ def live_without_files(shop: Shop) -> list[str]:
     ]
 
 
+def told_of_rows(shop: Shop) -> bool:
+    """Whether a person finds what intake came to."""
+    out = OutFolder(shop.out)
+    return out.intake.is_file() and out.rejects.is_file()
+
+
 @pytest.fixture(scope="module")
 def killed_everywhere(shop, tmp_path_factory):
     """A shop whose pipeline was killed in each step, and what was seen after each kill."""
@@ -53,15 +59,20 @@ def killed_everywhere(shop, tmp_path_factory):
         seen = {}
         for step in STEPS:
             code = forks.killed(step, LATE.get(step, 0.0))
-            seen[step] = (code, live_without_files(own))
+            seen[step] = (code, live_without_files(own), told_of_rows(own))
         assert forks.run() == 0, (folder / "stderr").read_text()[-2000:]
     return own, seen
 
 
 def test_a_kill_in_any_step_leaves_no_artifact_without_files(killed_everywhere):
     _, seen = killed_everywhere
-    assert {step: lost for step, (_, lost) in seen.items() if lost} == {}
-    assert list(seen.values()).count((-signal.SIGKILL, [])) >= len(seen) - 1
+    assert {step: lost for step, (_, lost, _) in seen.items() if lost} == {}
+    assert [code for code, _, _ in seen.values()].count(-signal.SIGKILL) >= len(seen) - 1
+
+
+def test_what_intake_came_to_is_told_whichever_later_step_is_killed(killed_everywhere):
+    _, seen = killed_everywhere
+    assert [step for step, (_, _, told) in seen.items() if not told] == STEPS[:1]
 
 
 def test_rerun_after_the_kills_ends_and_repeats_no_finished_step(killed_everywhere):

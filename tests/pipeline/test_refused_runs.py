@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,17 @@ def test_error_inside_a_step_comes_as_itself(shop: Shop, tmp_path: Path) -> None
     with pytest.raises(InputError, match="at least two categories"):
         run(shop.settings(), {"all": [products]}, tmp_path / "out")
     assert not (tmp_path / "out" / "summary.json").exists()
+
+
+def test_rows_are_told_though_too_many_of_them_stop_the_run(shop: Shop, tmp_path: Path) -> None:
+    products, out = tmp_path / "broken.csv", OutFolder(tmp_path / "out")
+    rows = "".join(f"cable {n},A\ncase {n},B\n" for n in range(40))
+    products.write_text(f"title,category\n{rows}radio\n" + "a,b,c\n" * 9)
+    settings = shop.settings("data.slice_by=")
+    with pytest.raises(InputError, match="Received 10 of 90"):
+        run(settings, {"all": [products]}, out.root)
+    assert json.loads(out.intake.read_text())["rejected"]["rows"] == 10
+    assert len(out.rejects.read_text().splitlines()) > 10
 
 
 def test_unreadable_encoder_is_told(shop: Shop, tmp_path: Path) -> None:

@@ -317,6 +317,8 @@ def test_run_is_stopped_before_training_until_its_rows_are_accepted(
     assert begun == {*before_transform}
     (stopping,) = AnomalyReport.model_validate_json(out.anomalies.read_text()).stopping
     assert (stopping.kind, stopping.examples) == ("new_category", ["Garden"])
+    assert json.loads(out.intake.read_text())["rows_read"] == 172
+    assert out.rejects.is_file()
 
     assert prodcls("schema", "accept", "--out", shop.out).returncode == 0
     assert _run_to_transform(shop) == [step for step in before_transform if step != "SchemaGate"]
