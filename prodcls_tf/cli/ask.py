@@ -10,6 +10,7 @@ import typer
 
 from prodcls_tf.cli import options, quiet, terminal
 from prodcls_tf.cli.classify import ENDINGS, cut, show_answers
+from prodcls_tf.cli.found import find_files
 from prodcls_tf.cli.outputs import check_output
 from prodcls_tf.errors import InputError
 
@@ -101,8 +102,6 @@ def ask(
         )
     files: list[Path] = []
     if input_ and output:
-        from prodcls_tf.data.files import find_files
-
         files = find_files(input_)
         check_output(output, ENDINGS, files)
     quiet.send_noise_away()

@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from prodcls_tf.cli import options, quiet, terminal
+from prodcls_tf.cli.found import find_files
 from prodcls_tf.cli.outputs import check_output
 from prodcls_tf.errors import InputError
 
@@ -64,8 +65,6 @@ def classify(
         )
     files: list[Path] = []
     if input_ and output:
-        from prodcls_tf.data.files import find_files
-
         files = find_files(input_)
         check_output(output, ENDINGS, files)
     loaded = load_model(model)

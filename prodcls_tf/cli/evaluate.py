@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from prodcls_tf.cli import options, terminal
+from prodcls_tf.cli.found import find_files
 from prodcls_tf.cli.outputs import check_output
 from prodcls_tf.errors import InputError, OutputError
 
@@ -48,7 +49,6 @@ def evaluate(
     Example: prodcls evaluate --model runs/mine labelled.csv --output report.csv
     """
     from prodcls_tf.cli.classify import column_settings, load_model
-    from prodcls_tf.data.files import find_files
 
     found = find_files(files)
     if output is not None:

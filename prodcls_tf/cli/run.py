@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Optional
 import typer
 
 from prodcls_tf.cli import options, quiet, terminal
+from prodcls_tf.cli.found import find_splits
 from prodcls_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,11 +112,9 @@ def find_sources(
       Files by `all`, or by `train`, `val` and `test` as far as they were given.
 
     Raises:
-      InputError: no files, both ways at once, a split without `train`, or a missing file.
+      InputError: no files, both ways at once, a split without `train`, a missing file, or no span
+        where spans are asked for.
     """
-    from prodcls_tf.data.reading import find_files
-    from prodcls_tf.data.spans import in_window
-
     given: Mapping[str, Files] = {"train": train, "val": val, "test": test}
     splits = {name: paths for name, paths in given.items() if paths}
     if bool(files) == bool(splits) or (splits and not train):
@@ -125,9 +124,7 @@ def find_sources(
             f"are such, --val and --test. Received: {' and '.join(shown) or 'neither'}. For "
             "instance: prodcls run products.csv --text title --label category"
         )
-    if files:
-        return {"all": find_files(in_window(files, spans))}
-    return {name: find_files(in_window(paths, spans)) for name, paths in splits.items()}
+    return find_splits({"all": files} if files else splits, spans)
 
 
 def execute(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) -> Summary:

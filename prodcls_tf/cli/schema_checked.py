@@ -14,12 +14,12 @@ from pipeline import accepted
 from pipeline.out_folder import OutFolder
 from prodcls_tf.cli import terminal
 from prodcls_tf.cli.classify import asked_columns
+from prodcls_tf.cli.found import find_files
 from prodcls_tf.cli.schema_shown import checked, last_settings
 from prodcls_tf.data.anomalies import Anomaly
 from prodcls_tf.data.comparing import TRAIN
 from prodcls_tf.data.detecting import AUTO
 from prodcls_tf.data.drift import profile_files, serving_skew
-from prodcls_tf.data.files import find_files
 from prodcls_tf.data.profile import FieldProfile, Profile
 from prodcls_tf.data.reading import no_rows
 from prodcls_tf.errors import InputError

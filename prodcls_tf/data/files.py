@@ -87,6 +87,39 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
     return list(found.values())
 
 
+def other_files(paths: Iterable[str | Path]) -> list[Path]:
+    """Finds what `find_files` passes over in folders: files with other endings.
+
+    Args:
+      paths: as for `find_files`.
+
+    Returns:
+      The files, each once, hidden ones left out.
+
+    Example:
+      >>> other_files(["exports"])  # doctest: +SKIP
+      [PosixPath('exports/notes.txt'), PosixPath('exports/shop.xlsx')]
+    """
+    folders = [folder for given in paths for folder in _folders(Path(given).expanduser())]
+    files = (file for folder in folders for file in files_below(folder) if kind_of(file) is None)
+    return list(dict.fromkeys(files))
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Finds all files below a folder but hidden ones, sorted by path.
+
+    Raises:
+      InputError: the folder cannot be read.
+    """
+    with refusing_unreadable(folder):
+        return sorted(
+            path
+            for path in folder.rglob("*")
+            if path.is_file()
+            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        )
+
+
 def fingerprint(files: Iterable[Path]) -> str:
     """Digests the names, sizes and contents of files, so that a run can tell a change.
 
@@ -166,22 +199,34 @@ def refusing_unreadable(path: Path) -> Iterator[None]:
 
 def _expand(path: Path) -> list[Path]:
     """The files that one argument stands for."""
-    if path.is_dir():
-        return _below(path)
+    folders = _folders(path)
+    if folders:
+        return [file for folder in folders for file in _below(folder)]
     if path.exists():
         return [_supported(path)]
     if glob.has_magic(str(path)):
-        matches = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
+        matches = _matches(path)
         if not matches:
             raise InputError(
                 f"A pattern must match at least one file. Received: {path}, which matches none. "
                 "Check the folder, and put the pattern between quotes in a shell."
             )
-        files = [_supported(match) for match in matches if not match.is_dir()]
-        return files or [file for match in matches for file in _below(match)]
+        return [_supported(match) for match in matches if not match.is_dir()]
     raise InputError(
         f"A product file must exist. Received: {path}, which does not. Check the path."
     )
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folders that are searched for one argument."""
+    if path.exists():
+        return [path] if path.is_dir() else []
+    matches = _matches(path)
+    return matches if all(match.is_dir() for match in matches) else []
+
+
+def _matches(path: Path) -> list[Path]:
+    return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
 
 
 def _supported(path: Path) -> Path:
@@ -195,14 +240,7 @@ def _supported(path: Path) -> Path:
 
 
 def _below(folder: Path) -> list[Path]:
-    with refusing_unreadable(folder):
-        files = sorted(
-            path
-            for path in folder.rglob("*")
-            if kind_of(path) is not None
-            and path.is_file()
-            and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        )
+    files = [path for path in files_below(folder) if kind_of(path) is not None]
     if not files:
         raise InputError(
             f"A folder must hold at least one product file ({SUPPORTED}). "

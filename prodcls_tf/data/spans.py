@@ -7,9 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from prodcls_tf.data.files import files_below
 from prodcls_tf.errors import InputError
 
 _NAME = re.compile(r"span-(\d+)")
+
+# So many paths are named in a message.
+_SHOWN = 6
 
 
 class Span(NamedTuple):
@@ -71,6 +75,48 @@ def in_window(paths: Sequence[Path], window: int) -> list[Path]:
         spans = find_spans(path.expanduser())
         chosen += [span.folder for span in spans[-window:]] if spans else [path]
     return chosen
+
+
+def check_window(paths: Sequence[Path], window: int) -> None:
+    """Refuses a window of the newest spans where there are none.
+
+    Args:
+      paths: files, folders and patterns.
+      window: as for `in_window`.
+
+    Raises:
+      InputError: none of the paths has spans, and the window is not 0; or as `in_window`.
+    """
+    if not window or any(find_spans(path) for path in paths):
+        return
+    inside = [entry for path in paths if path.is_dir() for entry in sorted(path.iterdir())]
+    names = ", ".join(str(path) for path in [*paths, *inside][:_SHOWN])
+    raise InputError(
+        "With data.spans, products must lie in a folder with spans: folders named span- and a "
+        f"whole number. Received data.spans={window} and {names}: no span. Name the folder above, "
+        "with the folders in it called span-1, span-2, ..., oldest first; or leave out data.spans."
+    )
+
+
+def beside_spans(folder: Path) -> list[Path]:
+    """Finds what is passed over in a folder that has spans: the files that are in none of them.
+
+    Args:
+      folder: any folder.
+
+    Returns:
+      The files, hidden ones left out; none where the folder has no spans.
+
+    Raises:
+      InputError: two spans bear the same number.
+
+    Example:
+      >>> beside_spans(Path("data"))  # doctest: +SKIP
+      [PosixPath('data/new.csv'), PosixPath('data/span-2024-01/products.csv')]
+    """
+    spans = {span.folder for span in find_spans(folder)}
+    files = files_below(folder) if spans else []
+    return [file for file in files if spans.isdisjoint(file.parents)]
 
 
 def spans_of(files: Sequence[Path]) -> list[int]:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from prodcls_tf.data.files import other_files
 from prodcls_tf.data.reading import find_files, fingerprint
 from prodcls_tf.errors import InputError
 
@@ -17,6 +18,15 @@ def test_folder_gives_supported_files_sorted_without_hidden_ones(write, tmp_path
         write(name, "x")
     names = [str(path.relative_to(tmp_path)) for path in find_files([tmp_path])]
     assert names == ["a.jsonl", "b.csv", "e.tsv", "f.ndjson", "sub/c.parquet", "sub/d.CSV.gz"]
+
+
+def test_files_with_other_endings_are_found_in_folders_alone(write, tmp_path):
+    for name in ("day1/a.csv", "day1/b.xlsx", "day2/c.txt", ".git/x.txt", "d.bz2"):
+        write(name, "x")
+    assert other_files([tmp_path / "day*"]) == [tmp_path / "day1/b.xlsx", tmp_path / "day2/c.txt"]
+    assert other_files([tmp_path / "day1/a.csv", tmp_path / "gone", tmp_path / "day1"]) == [
+        tmp_path / "day1/b.xlsx"
+    ]
 
 
 def test_pattern_gives_its_matches_sorted(write, tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prodcls_tf.data.spans import find_spans, in_window, spans_of
+from prodcls_tf.data.spans import beside_spans, check_window, find_spans, in_window, spans_of
 from prodcls_tf.errors import InputError
 
 
@@ -43,3 +43,25 @@ def test_path_without_spans_stays_as_it_is(data):
 
 def test_file_knows_its_span():
     assert spans_of([Path("a/span-7/b/c.csv"), Path("a/span-7/d.csv"), Path("e.csv")]) == [7]
+
+
+def test_window_without_any_span_is_refused(tmp_path):
+    (tmp_path / "span-2024-01").mkdir()
+    check_window([tmp_path], 0)
+    with pytest.raises(InputError, match=r"data\.spans=3 and .*span-2024-01: no span.*span-2, "):
+        check_window([tmp_path, Path("a.csv")], 3)
+
+
+def test_window_is_fine_where_one_of_the_paths_has_spans(data):
+    check_window([Path("a.csv"), data], 1)
+
+
+def test_files_beside_spans_are_found(data, write):
+    write("span-1/a.csv", "x"), write("span-10/deep/b.csv", "x")
+    write("span-x/c.csv", "x"), write("new.csv", "x"), write(".hidden/d.csv", "x")
+    assert beside_spans(data) == [data / "new.csv", data / "span-3", data / "span-x" / "c.csv"]
+
+
+def test_nothing_is_beside_spans_where_there_are_none(write, tmp_path):
+    write("new.csv", "x")
+    assert beside_spans(tmp_path) == []
