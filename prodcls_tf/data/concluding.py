@@ -130,11 +130,13 @@ def _report(surveyed: Sequence[Surveyed], decisions: Decisions) -> IntakeReport:
         name: sum((part.findings[name] for part in surveyed), Finding())
         for name in surveyed[0].findings
     }
+    files = _files(surveyed)
     return IntakeReport(
         rows_read=sum(map(_rows, surveyed)),
         kept=dict(zip(SPLITS, decisions.rows, strict=False)),
         categories=len(decisions.categories),
-        files=_files(surveyed),
+        files=files,
+        byte_order_marks=sum(file.byte_order_mark for file in files),
         **found,
         **decisions.findings,
     )
@@ -151,6 +153,7 @@ def _files(surveyed: Sequence[Surveyed]) -> list[FileReport]:
                 rejected=sum(found.findings["rejected"].rows for found in of_file),
                 encoding=of_file[0].part.encoding,
                 delimiter=of_file[0].part.delimiter,
+                byte_order_mark=of_file[0].part.marked,
             )
         )
     return reports

@@ -234,7 +234,7 @@ def _next(
     if cells is None:
         notes.refuse(_misquoted(source, first))
         return []
-    notes.mend(first)
+    notes.mended.count(f"{source.path}:{first}")
     return cells
 
 

@@ -20,7 +20,9 @@ from prodcls_tf.settings import DataSettings
 READING = "reading products"
 
 # What the report says of single rows, by the names of its fields.
-_FINDINGS = ("rejected", "mended", "cleaned", "empty_text", "empty_label", "empty_levels")
+_FINDINGS = (
+    "rejected", "mended", "replaced", "cleaned", "empty_text", "empty_label", "empty_levels"
+)  # fmt: skip
 
 
 class Reject(NamedTuple):
@@ -119,8 +121,7 @@ def survey_part(
             count()
     ledger.flush()
     found.runs, found.categories = ledger.runs, list(numbers)
-    mended = [f"{part.path}:{line}" for line in notes.first_mended]
-    findings["mended"] = Finding(rows=notes.mended, examples=mended)
+    findings.update(mended=notes.mended, replaced=notes.replaced)
     return found
 
 

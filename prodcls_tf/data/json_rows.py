@@ -36,7 +36,7 @@ def json_rows(
       path: the file.
       wanted: the keys to read, with the option that names each one.
       encoding: name of a Python codec, or `auto`.
-      notes: told of the encoding, and of the lines that are passed over.
+      notes: told of the encoding, of replaced halves, and of the lines that are passed over.
       stretch: what to read of the file, None for all. Whether it has the wanted keys at all is only
         asked where all is read.
 
@@ -59,10 +59,16 @@ def json_rows(
             if bad_bytes([line]):
                 raise bad_row(path, number, [line], notes.encoding)
             record = _record(path, number, line)
-            row = number, [_text(path, number, key, record) for key in wanted]
+            values = [_text(path, number, key, record) for key in wanted]
         except RowError as error:
             notes.refuse(error)
             continue
+        if not all(map(str.isascii, values)):
+            whole = [_SURROGATE.sub("\ufffd", value) for value in values]
+            if whole != values:
+                notes.replaced.count(f"{path}:{number}")
+                values = whole
+        row = number, values
         if not missing:
             yield row
             continue
@@ -105,7 +111,7 @@ def _text(path: Path, number: int, key: str, record: dict[str, Any]) -> str:
     """One value as text."""
     value = record.get(key)
     if isinstance(value, str):
-        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

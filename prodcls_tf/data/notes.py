@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prodcls_tf.data.report import Finding
 from prodcls_tf.errors import InputError
 
 # Characters of a record that a list of rejected rows shows.
 _EXCERPT = 120
-
-_FIRST = 5
 
 
 class RowError(InputError):
@@ -38,26 +37,22 @@ class FileNotes:
       on_reject: told of each record that is passed over; without it, the first one is an error.
       encoding: in which the file was read, '' where it has none.
       delimiter: what stood between its cells, '' where nothing does.
-      mended: number of records whose quotes broke the rules and could be read nevertheless.
-      first_mended: lines of the first of them.
+      marked: whether a byte-order mark was taken off.
+      mended: records whose quotes broke the rules and could be read nevertheless.
+      replaced: records in which half a surrogate pair became U+FFFD.
     """
 
     on_reject: Callable[[RowError], object] | None = None
     encoding: str = ""
     delimiter: str = ""
-    mended: int = 0
-    first_mended: list[int] = field(default_factory=list)
+    marked: bool = False
+    mended: Finding = field(default_factory=Finding)
+    replaced: Finding = field(default_factory=Finding)
 
     @property
     def tolerant(self) -> bool:
         """Whether a bad record is passed over."""
         return self.on_reject is not None
-
-    def mend(self, line: int) -> None:
-        """Counts a record that could be read nevertheless."""
-        self.mended += 1
-        if len(self.first_mended) < _FIRST:
-            self.first_mended.append(line)
 
     def refuse(self, error: RowError) -> None:
         """Passes over a record.

@@ -27,6 +27,7 @@ class Part:
       stamp: size and time of change of the file.
       encoding: of the file, '' where it has none.
       delimiter: between its cells, '' where there is none.
+      marked: whether it begins with a byte-order mark.
       stretch: where the part lies in the file, None where it is all of it.
     """
 
@@ -36,6 +37,7 @@ class Part:
     stamp: tuple[int, int]
     encoding: str
     delimiter: str
+    marked: bool
     stretch: Optional[Stretch]
 
     def rows(self, settings: DataSettings, notes: FileNotes) -> Iterator[Row]:
@@ -93,7 +95,7 @@ def plan(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> list[
                 raise changed(path)
             notes = FileNotes(on_reject=lambda _: None)
             for stretch in stretches(path, settings, notes):
-                how = notes.encoding, notes.delimiter
+                how = notes.encoding, notes.delimiter, notes.marked
                 parts.append(Part(len(parts), path, source, now, *how, stretch))
     return parts
 

@@ -42,6 +42,7 @@ class FileReport(BaseModel):
       rejected: rows that could not be read.
       encoding: in which it was read; '' for Parquet.
       delimiter: what stood between its cells; '' where it is no CSV.
+      byte_order_mark: whether a byte-order mark was taken off.
     """
 
     file: str
@@ -49,6 +50,7 @@ class FileReport(BaseModel):
     rejected: int
     encoding: str
     delimiter: str
+    byte_order_mark: bool = False
 
 
 class IntakeReport(BaseModel):
@@ -59,6 +61,7 @@ class IntakeReport(BaseModel):
       kept: rows kept in `train`, `val` and `test`.
       categories: number of categories that the kept rows have.
       files: how each file was read.
+      byte_order_marks: number of files from which a byte-order mark was taken off.
       rejected: left out: cannot be read as their file is written.
       empty_text: left out: no text field has anything visible.
       empty_label: left out: no label, or a word such as `nan` that stands for none.
@@ -67,6 +70,7 @@ class IntakeReport(BaseModel):
       cross_split: left out: same text as a row in a split that is held out more.
       unknown_category: left out of val or test: the category has no row in train.
       mended: quotes that break the rules of CSV, read nevertheless.
+      replaced: half a surrogate pair, as cut-off emoji leave it in JSON, became U+FFFD.
       cleaned: markup, entities or control characters were taken out of a text.
       near_duplicates: kept; another kept row is alike but for numbers and the order of words.
       empty_levels: kept; the category path had empty levels, which were closed up.
@@ -79,6 +83,7 @@ class IntakeReport(BaseModel):
     kept: dict[str, int] = Field(default_factory=dict)
     categories: int = 0
     files: list[FileReport] = Field(default_factory=list)
+    byte_order_marks: int = 0
     rejected: Finding = Field(default_factory=Finding)
     empty_text: Finding = Field(default_factory=Finding)
     empty_label: Finding = Field(default_factory=Finding)
@@ -87,6 +92,7 @@ class IntakeReport(BaseModel):
     cross_split: Finding = Field(default_factory=Finding)
     unknown_category: Finding = Field(default_factory=Finding)
     mended: Finding = Field(default_factory=Finding)
+    replaced: Finding = Field(default_factory=Finding)
     cleaned: Finding = Field(default_factory=Finding)
     near_duplicates: Finding = Field(default_factory=Finding)
     empty_levels: Finding = Field(default_factory=Finding)
@@ -137,6 +143,7 @@ _SENTENCES = {
     "cross_split": "left out: same text in a split that is held out more",
     "unknown_category": "left out of val or test: category without a row in train",
     "mended": "with quotes that break the rules of CSV, read nevertheless",
+    "replaced": "with half a character, which became U+FFFD",
     "cleaned": "with markup, entities or controls, which were taken out of the text",
     "near_duplicates": "alike but for numbers and the order of words, kept",
     "empty_levels": "with empty levels in the category path, which were closed up",

@@ -29,6 +29,11 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 + byte) for byte in wrong), error.end
 
 
+# Their codecs take off a byte-order mark, which has to be there.
+_ALWAYS_MARKED = ("utf-16", "utf-32")
+# Its codec does so too, and does not tell whether there was one; this one leaves it in.
+_TELLING = {"utf-8-sig": "utf-8"}
+
 # How bytes that are no text are read where they are to be found again.
 MARK = "prodcls.mark"
 codecs.register_error(MARK, _mark)
@@ -46,8 +51,8 @@ def text_lines(
       path: the file; unpacked on the way where its name says that it is packed.
       encoding: name of a Python codec, or `auto` to have it found out. A byte-order mark is taken
         off in any case.
-      notes: get the encoding. Where they are tolerant, bytes that are no text are yielded as
-        characters that `bad_bytes` finds.
+      notes: get the encoding, and whether there was a mark. Where they are tolerant, bytes that are
+        no text are yielded as characters that `bad_bytes` finds.
       stretch: what to read of the file, whole lines; None for all.
 
     Yields:
@@ -62,16 +67,18 @@ def text_lines(
     notes = notes or FileNotes()
     check_encoding(encoding)
     encoding = notes.encoding = detect_encoding(path) if encoding == AUTO else encoding
+    codec = codecs.lookup(encoding).name
     number = stretch.line - 1 if stretch else 0
     with (
         open_bytes(path, stretch) as raw,
-        io.TextIOWrapper(raw, encoding=encoding, errors=MARK, newline="") as stream,
+        io.TextIOWrapper(raw, _TELLING.get(codec, encoding), errors=MARK, newline="") as stream,
     ):
         try:
             while line := stream.readline(MAX_LINE_CHARACTERS + 1):
                 number += 1
-                if number == 1 and line[0] == "\ufeff":
-                    line = line[1:]
+                if number == 1:
+                    notes.marked = line[0] == "\ufeff" or codec in _ALWAYS_MARKED
+                    line = line.removeprefix("\ufeff")
                 if len(line) > MAX_LINE_CHARACTERS:
                     raise _too_long(path, number)
                 if "\0" in line or bad_bytes([line]):

@@ -206,3 +206,14 @@ def test_everything_is_decided_alike_in_parts_and_at_once(write, monkeypatch):
         )
     assert took[0] == took[1]
     assert len(took[0][1]) > 40
+
+
+def test_repairs_of_json_are_counted_alike_in_parts_and_at_once(write, monkeypatch):
+    cut = [json.dumps({"title": f"{title} \ud83d", "category": kind}) for title, kind in PLENTY]
+    path = write("a.jsonl", "\ufeff" + "\n".join(cut))
+    reports = []
+    for size in (100, 1 << 20):
+        monkeypatch.setattr(cutting, "PART_BYTES", size)
+        reports.append(survey({"all": [path]}, SETTINGS).report)
+    assert reports[0] == reports[1]
+    assert (reports[0].replaced.rows, reports[0].byte_order_marks) == (180, 1)

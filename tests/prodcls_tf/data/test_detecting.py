@@ -50,6 +50,27 @@ def test_encoding_is_found_out_and_noted(write, encoding, taken, title):
     assert notes.encoding == taken
 
 
+@pytest.mark.parametrize(
+    ("mark", "encoding", "named"),
+    [
+        ("\ufeff", "utf-8", "auto"),
+        ("\ufeff", "utf-8", "utf-8-sig"),
+        ("", "utf-16", "auto"),
+        ("\ufeff", "utf-16-be", "utf-16-be"),
+        ("\ufeff", "gb18030", "gb18030"),
+    ],
+)
+def test_byte_order_mark_is_taken_off_and_noted(write, mark, encoding, named):
+    rows, notes = read(write("a.csv", f"{mark}title,category\n手机,A\n", encoding), encoding=named)
+    assert rows == [("手机", "A", 2)]
+    assert notes.marked
+
+
+@pytest.mark.parametrize("named", ["auto", "utf-8", "utf-8-sig"])
+def test_file_without_a_byte_order_mark_is_noted_as_such(write, named):
+    assert not read(write("a.csv", "title,category\nTV,A\n"), encoding=named)[1].marked
+
+
 def test_encoding_that_is_named_is_taken(write):
     rows, notes = read(write("a.csv", "title,category\nЧай,A\n", "cp1251"), encoding="cp1251")
     assert rows == [("Чай", "A", 2)]
@@ -148,6 +169,7 @@ def test_excel_line_that_names_the_delimiter_is_no_header(write):
 
 
 def test_backslash_before_a_quote_in_quotes_is_no_part_of_the_text(write):
-    rows, notes = read(write("a.csv", 'title,category\n"13\\" laptop, red",A\n'))
+    path = write("a.csv", 'title,category\n"13\\" laptop, red",A\n')
+    rows, notes = read(path)
     assert rows == [('13" laptop, red', "A", 2)]
-    assert (notes.mended, notes.first_mended) == (1, [2])
+    assert (notes.mended.rows, notes.mended.examples) == (1, [f"{path}:2"])

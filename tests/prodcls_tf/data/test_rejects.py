@@ -58,8 +58,12 @@ def test_bad_csv_row_is_passed_over_and_listed(write, bad, reason, excerpt):
     assert report.rejected.examples[0].endswith(f"a.csv:3 {reason}")
     assert len(kept) == 181
     assert report.files[0].model_dump(exclude={"file"}) == {
-        "rows": 182, "rejected": 1, "encoding": "utf-8", "delimiter": ","
-    }  # fmt: skip
+        "rows": 182,
+        "rejected": 1,
+        "encoding": "utf-8",
+        "delimiter": ",",
+        "byte_order_mark": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -181,6 +185,22 @@ def test_bare_quotes_before_a_good_row_are_mended(write):
     report, kept, rejects = take(write("a.csv", f"title,category\n{lines}{GOOD}"))
     assert (report.mended.rows, rejects) == (2, [])
     assert [row.fields for _, row in kept[:2]] == [('"Best" mug',), ('13" TV',)]
+
+
+def test_halves_of_characters_are_replaced_and_their_rows_counted(write):
+    rows = [json.dumps({"title": title, "category": kind}) for title, kind in PLENTY]
+    cut = ['{"title": "cut \\ud83d", "category": "radio"}', '{"title": "\\ud83d", "category": [1]}']
+    report, kept, rejects = take(path := write("a.jsonl", "\n".join([*cut, *rows])))
+    assert kept[0][1].fields == ("cut \ufffd",)
+    assert report.replaced.examples == [f"{path}:1"]
+    assert report.replaced.rows == len(rejects) == 1
+
+
+def test_files_with_a_byte_order_mark_are_counted(write):
+    paths = [write("a.csv", f"\ufefftitle,category\n{GOOD}"), write("b.csv", "title,category\n")]
+    report = survey({"all": paths}, ALLOWED).report
+    assert report.byte_order_marks == 1
+    assert [file.byte_order_mark for file in report.files] == [True, False]
 
 
 def test_cleaned_texts_are_counted_and_written_clean(write):
