@@ -54,7 +54,6 @@ def mended(first: str, following: Lines, delimiter: str, width: int) -> Optional
 
     Raises:
       UnclosedError: a quote may be open at the line's end, and nobody can tell up to where.
-
     """
     if '\\"' in first:
         cells = _escaped(first, following, delimiter, width)
