@@ -1,7 +1,7 @@
 """Compares the answers of two models to the same labelled rows.
 
 A figure on some hundred rows moves by a point with the training's seed alone, so a fall counts
-only where it is more than chance: more than twice its standard error. Both models answer the same
+only where it is more than chance: more than some standard errors of it. Both models answer the same
 rows, hence the error of the difference is that of the rows on which they disagree, and much
 smaller than that of either figure.
 """
@@ -15,8 +15,6 @@ import numpy as np
 from prodcls_tf.evaluation.comparison import Change, Comparison
 from prodcls_tf.sections.release import EvaluationSettings
 
-# Falls of less than this many standard errors may be chance.
-_ERRORS = 2.0
 # Macro-F1 has no formula for its error: it is measured on rows drawn with replacement.
 _DRAWS = 200
 
@@ -56,20 +54,22 @@ def compare(
     right, old, new = np.split(numbers, 3)
     hits = np.stack([old == right, new == right]).astype(float)
     changes = [
-        _accuracy(hits, settings.max_drop),
-        _macro_f1(right, old, new, settings.max_drop),
+        _accuracy(hits, settings.max_drop, settings.chance_errors),
+        _macro_f1(right, old, new, settings),
     ]
     for kind, names in slices.items():
         found, numbers, rows = np.unique(names, return_inverse=True, return_counts=True)
         # A slice of all rows is none: it has been looked at.
         for number in np.flatnonzero((rows >= settings.slice_rows) & (rows < len(right))):
-            change = _accuracy(hits[:, numbers == number], settings.max_slice_drop)
+            change = _accuracy(
+                hits[:, numbers == number], settings.max_slice_drop, settings.chance_errors
+            )
             named = {"kind": kind, "slice": str(found[number])}
             changes.append(change.model_copy(update=named))
     return Comparison(version=version, changes=changes)
 
 
-def _accuracy(hits: np.ndarray, bound: float) -> Change:
+def _accuracy(hits: np.ndarray, bound: float, errors: float) -> Change:
     before, after = hits.mean(axis=1)
     rows = hits.shape[1]
     error = (hits[1] - hits[0]).std() / np.sqrt(rows)
@@ -78,11 +78,13 @@ def _accuracy(hits: np.ndarray, bound: float) -> Change:
         rows=rows,
         before=before,
         after=after,
-        allowed=max(bound, _ERRORS * float(error)),
+        allowed=max(bound, errors * float(error)),
     )
 
 
-def _macro_f1(right: np.ndarray, old: np.ndarray, new: np.ndarray, bound: float) -> Change:
+def _macro_f1(
+    right: np.ndarray, old: np.ndarray, new: np.ndarray, settings: EvaluationSettings
+) -> Change:
     random = np.random.default_rng(0)
     falls = []
     for _ in range(_DRAWS):
@@ -93,7 +95,7 @@ def _macro_f1(right: np.ndarray, old: np.ndarray, new: np.ndarray, bound: float)
         rows=len(right),
         before=_f1(right, old),
         after=_f1(right, new),
-        allowed=max(bound, _ERRORS * float(np.std(falls))),
+        allowed=max(settings.max_drop, settings.chance_errors * float(np.std(falls))),
     )
 
 

@@ -17,6 +17,10 @@ class EvaluationSettings(Section):
         description="how far accuracy and macro-F1 may be below the serving model's, chance apart",
     )
     max_slice_drop: Unit = Field(0.05, description="the same of the accuracy on any slice of rows")
+    chance_errors: float = Field(
+        2.0, ge=0.0, allow_inf_nan=False,
+        description="standard errors of a fall that count as chance; 0 for none",
+    )  # fmt: skip
     slice_rows: Count = Field(100, description="test rows of a slice, at least, to be judged")
     canary_seconds: float = Field(
         120.0, gt=0.0, description="for a server with the new model to start, to load, to answer"

@@ -55,6 +55,15 @@ def test_fall_that_may_be_chance_does_not_count() -> None:
     assert not _accuracy(found).fell
 
 
+def test_without_an_allowance_for_chance_the_bound_is_strict() -> None:
+    one_more = EvaluationSettings(max_drop=0.0, chance_errors=0.0)
+    before, after = ["A"] * 100, ["A"] * 99 + ["B"]
+    found = compare("17", before, before, after, {}, one_more)
+    assert [(change.fell, change.allowed) for change in found.changes] == [(True, 0.0)] * 2
+    usual = compare("17", before, before, after, {}, EvaluationSettings(max_drop=0.0))
+    assert not usual.changes[0].fell
+
+
 def test_largest_bound_lets_any_model_through() -> None:
     assert _compare(0, 1000, max_drop=1.0).reasons(SETTINGS) == []
 
