@@ -72,7 +72,8 @@ def test_a_kill_in_any_step_leaves_no_artifact_without_files(killed_everywhere):
 
 def test_what_intake_came_to_is_told_whichever_later_step_is_killed(killed_everywhere):
     _, seen = killed_everywhere
-    assert [step for step, (_, _, told) in seen.items() if not told] == STEPS[:1]
+    # The first step may have ended before its kill.
+    assert {step for step, (_, _, told) in seen.items() if not told} <= set(STEPS[:1])
 
 
 def test_rerun_after_the_kills_ends_and_repeats_no_finished_step(killed_everywhere):
