@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -242,6 +243,9 @@ def serve(
     Raises:
       ProdclsError: it cannot start.
     """
+    # All that was imported, most of it TensorFlow's, is there to stay. Looking for garbage in it,
+    # as Python's collector does now and then, would hold up every request for 0.15 s.
+    gc.freeze()
     server.start()
     signals.calmly()
     logger.info("Serving gRPC on port %d, %s.", server.port, _rest(server))
