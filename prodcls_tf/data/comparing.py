@@ -100,7 +100,7 @@ def compare_left_out(
         anomaly
         for column, (before, after) in counts.items()
         for anomaly in judge(
-            measure_empty(before, was.rows, after, now.rows),
+            measure_empty(before, was.rows, after, now.rows, "of the rows read have nothing there"),
             column, ALL_SPLITS, "drift", settings.max_empty_drift,
         )
     ]  # fmt: skip

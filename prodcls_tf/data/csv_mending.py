@@ -1,6 +1,7 @@
 """CSV records whose quotes break RFC 4180: read where there is one reading, or passed over.
 
-- A quote after a backslash, as databases export it, is a quote in the text.
+- A quote after a backslash, as databases export it, is a quote in the text, where the line is a
+  record only so.
 - Else the one line is read again: a quote ends a field only before a delimiter or the line's end
   (`"13" laptop",Laptops`), or else the field's quotes are all part of its text (`"Best" mug,Cups`).
   The first of the two that gives the header's number of cells holds.
@@ -19,6 +20,9 @@ from typing import NamedTuple, Optional, Protocol
 # What csv.reader says of a quote that is open at the end of the file.
 AT_END = "unexpected end of data"
 
+# So many lines a text may go on that is passed over with its beginning.
+_MOST_LINES = 100
+
 # A backslash before it may itself stand behind one, and is then the text's.
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 
@@ -34,6 +38,28 @@ class Lines(Protocol):
 
     def peek(self) -> Optional[str]:
         """Returns the next line that is not blank, without using it up; None at the end."""
+
+
+def unescaped(line: str, delimiter: str, width: int) -> str:
+    r"""Doubles the quotes behind backslashes of a line that is a record only with them.
+
+    Args:
+      line: the first one of a record.
+      delimiter: what stands between two cells.
+      width: cells of the header.
+
+    Returns:
+      The line as RFC 4180 has it; as it is where it fits so, or fits neither way.
+
+    Example:
+      >>> unescaped('"13\\", black",Mugs', ",", 2)
+      '"13"", black",Mugs'
+    """
+    if '\\"' in line and not _fits(line, delimiter, width):
+        doubled = _doubled(line)
+        if _fits(doubled, delimiter, width):
+            return doubled
+    return line
 
 
 class UnclosedError(Exception):
@@ -69,19 +95,31 @@ def _escaped(first: str, following: Lines, delimiter: str, width: int) -> Option
     """Reads quotes behind backslashes, in several lines if need be; None where it does not fit."""
     taken = 0
 
-    def doubled() -> Iterator[str]:
+    def lines() -> Iterator[str]:
         nonlocal taken
         for line in itertools.chain([first], following):
             taken += 1
-            yield _ESCAPED_QUOTE.sub(r'\1""', line)
+            yield _doubled(line)
 
     try:
-        cells = next(csv.reader(doubled(), delimiter=delimiter, strict=True))
+        cells = next(csv.reader(lines(), delimiter=delimiter, strict=True))
     except csv.Error as error:
         if taken > 1 or str(error) == AT_END:
             raise UnclosedError from None
         return None
     return cells if taken > 1 or len(cells) == width else None
+
+
+def _doubled(line: str) -> str:
+    return _ESCAPED_QUOTE.sub(r'\1""', line)
+
+
+def _fits(line: str, delimiter: str, width: int) -> bool:
+    """Whether a line is a record by itself."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter, strict=True))) == width
+    except csv.Error:
+        return False
 
 
 class _Loose(NamedTuple):
@@ -126,7 +164,10 @@ def _loose(line: str, delimiter: str, width: int) -> _Loose:
 def _goes_on(following: Lines, delimiter: str, width: int) -> bool:
     """Uses up the lines in which an open field may go on; whether there are any."""
     found = False
-    while (line := following.peek()) is not None and not line.startswith('"'):
+    for _ in range(_MOST_LINES):
+        line = following.peek()
+        if line is None or line.startswith('"'):
+            break
         closes = _closes(line, delimiter)
         if not closes and len(next(csv.reader([line], delimiter=delimiter))) == width:
             break
@@ -140,7 +181,7 @@ def _goes_on(following: Lines, delimiter: str, width: int) -> bool:
 
 def _closes(line: str, delimiter: str) -> bool:
     """Whether a quote ends a field that does not begin with one, as inch marks do, too."""
-    cells = (cell.rstrip() for cell in line.split(delimiter))
+    cells = (cell.strip() for cell in line.split(delimiter))
     return any(
         not cell.startswith('"') and (len(cell) - len(cell.rstrip('"'))) % 2 for cell in cells
     )

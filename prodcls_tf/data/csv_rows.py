@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prodcls_tf.data.columns import check_columns
-from prodcls_tf.data.csv_mending import AT_END, UnclosedError, mended
+from prodcls_tf.data.csv_mending import AT_END, UnclosedError, mended, unescaped
 from prodcls_tf.data.detecting import AUTO
 from prodcls_tf.data.files import Stretch
 from prodcls_tf.data.notes import FileNotes, RowError
@@ -110,7 +110,7 @@ def csv_records(
     delimiter = style.delimiter
     if delimiter == AUTO:
         delimiter = declared or _delimiter(header, wanted)
-    notes.delimiter = delimiter
+    notes.delimiter = source.delimiter = delimiter
     for line, cells in _records(source, delimiter, notes):
         if source.width is None:
             cells = [name.strip() for name in cells]
@@ -142,13 +142,24 @@ class CsvStyle(NamedTuple):
 
 
 class _Source:
-    """Lines for csv.reader, which remembers those of the record that is being read."""
+    """Lines for csv.reader, which remembers those of the record that is being read.
+
+    Attributes:
+      path: of the file.
+      number: of the line that was taken last.
+      delimiter: what stands between two cells.
+      width: cells of the header; None until it is read.
+      record: lines of the record.
+      rewritten: whether csv.reader got its first one otherwise than it stands there.
+    """
 
     def __init__(self, path: Path, lines: Iterator[str]):
         self.path = path
         self.number = 0
+        self.delimiter = ""
         self.width: int | None = None
         self.record: list[str] = []
+        self.rewritten = False
         self._characters = 0
         self._lines = lines
         self._peeked: list[str] = []
@@ -186,6 +197,7 @@ class _Source:
     def start(self) -> None:
         """Begins a new record."""
         self.record = []
+        self.rewritten = False
         self._characters = 0
 
     def __iter__(self) -> _Source:
@@ -198,7 +210,11 @@ class _Source:
         self.number += 1
         self.record.append(line)
         self._characters += len(line)
-        return line
+        if len(self.record) > 1 or self.width is None or '\\"' not in line:
+            return line
+        readable = unescaped(line, self.delimiter, self.width)
+        self.rewritten = readable != line
+        return readable
 
 
 def _records(source: _Source, delimiter: str, notes: FileNotes) -> Iterator[tuple[int, list[str]]]:
@@ -225,17 +241,22 @@ def _next(
 ) -> list[str]:
     """The cells of the next record, none where the record is passed over."""
     try:
-        return next(reader)
+        cells = next(reader)
+        if source.rewritten:
+            notes.mended.count(f"{source.path}:{source.number}")
+        return cells
     except csv.Error as error:
         if str(error) == AT_END or len(source.record) != 1 or source.width is None:
             raise UnclosedError from None
     first = source.number
-    cells = mended(source.record[0], source, delimiter, source.width)
-    if cells is None:
-        notes.refuse(_misquoted(source, first))
+    read = mended(source.record[0], source, delimiter, source.width)
+    if read is None:
+        for number, line in enumerate(source.record, first):
+            if line.strip():
+                notes.refuse(_misquoted(source, number, line))
         return []
     notes.mended.count(f"{source.path}:{first}")
-    return cells
+    return read
 
 
 def _delimiter(header: str, wanted: Mapping[str, str]) -> str:
@@ -277,7 +298,7 @@ def _unclosed(path: Path, first: int, record: Sequence[str], delimiter: str) -> 
     )
 
 
-def _misquoted(source: _Source, line: int) -> RowError:
+def _misquoted(source: _Source, number: int, line: str) -> RowError:
     lines = len(source.record)
     received = (
         f"a line whose quotes leave no {source.width} cells"
@@ -286,9 +307,9 @@ def _misquoted(source: _Source, line: int) -> RowError:
     )
     return RowError(
         source.path,
-        line,
+        number,
         "quotes that do not fit",
-        "".join(source.record),
+        line,
         "A field that begins with a double quote must end with one, before a delimiter or the end "
         f"of the line. Received {received}. Write quotes inside a quoted field twice "
         '("13"" laptop"), or take the quotes around the field away.',

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Optional
 
-from prodcls_tf.data.csv_mending import UnclosedError, mended
+from prodcls_tf.data.csv_mending import UnclosedError, mended, unescaped
 from prodcls_tf.data.csv_rows import csv_records
 from prodcls_tf.data.files import Stretch, is_packed, kind_of, refusing_unreadable
 from prodcls_tf.data.json_rows import json_rows
@@ -108,9 +108,10 @@ def _cuts(
     Yields:
       The place, and the number of the line that begins there.
     """
-    lines, delimiter = _Lines(stream, notes.encoding), notes.delimiter or ","
+    delimiter, (last, names) = notes.delimiter or ",", header
+    lines = _Lines(stream, notes.encoding, delimiter, len(names))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    quoted, goal, (last, names) = bool(notes.delimiter), PART_BYTES, header
+    quoted, goal = bool(notes.delimiter), PART_BYTES
     while raw := lines.read(goal, quoted):
         if quoted and b'"' in raw:
             lines.waiting = lines.physical(raw)
@@ -140,11 +141,12 @@ class _Lines:
       taken: those that were taken since somebody cleared it.
     """
 
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+    def __init__(self, stream: BinaryIO, encoding: str, delimiter: str, width: int) -> None:
         self.place, self.number = 0, 1
         self.waiting: list[str] = []
         self.taken: list[str] = []
         self._stream, self._encoding, self._raw = stream, encoding, b""
+        self._delimiter, self._width = delimiter, width
 
     def read(self, goal: int, quoted: bool) -> bytes:
         """Reads on to the first line that ends at the goal or later, or, if `quoted`, has a quote.
@@ -198,5 +200,6 @@ class _Lines:
             self.waiting = self.physical(self.read(0, quoted=False))
         if not self.waiting:
             raise StopIteration
-        self.taken.append(self.waiting.pop())
-        return self.taken[-1]
+        line = self.waiting.pop()
+        self.taken.append(line)
+        return unescaped(line, self._delimiter, self._width) if len(self.taken) == 1 else line

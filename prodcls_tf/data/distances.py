@@ -50,7 +50,9 @@ def measure_texts(was: FieldProfile, now: FieldProfile) -> list[Measured]:
     return [empty, _lengths(was, now), _languages(was, now)]
 
 
-def measure_empty(was: int, was_of: int, now: int, now_of: int) -> Measured:
+def measure_empty(
+    was: int, was_of: int, now: int, now_of: int, words: str = "of its values are empty"
+) -> Measured:
     """Measures how much the share of empty values has changed.
 
     Args:
@@ -58,13 +60,14 @@ def measure_empty(was: int, was_of: int, now: int, now_of: int) -> Measured:
       was_of: of so many.
       now: how many are.
       now_of: of so many.
+      words: that say so behind the share.
     """
     before, after = was / max(1, was_of), now / max(1, now_of)
     return Measured(
         "empty",
         abs(after - before),
         chance(was_of, now_of),
-        f"{percent(after)} of its values are empty, {percent(before)} are expected",
+        f"{percent(after)} {words}, {percent(before)} are expected",
         round(before, 4),
         round(after, 4),
     )

@@ -122,6 +122,8 @@ def test_bare_quotes_beside_a_quoted_cell_read_right(write):
         ('"13\\" laptop, red\nmore text",Things', '13" laptop, red\nmore text'),
         ('"13\\" laptop\n\n27\\" screen",Things', '13" laptop\n\n27" screen'),
         (r'"\"Best\" mug",Things', '"Best" mug'),
+        (r'"Monitor 24\"",Things', 'Monitor 24"'),
+        (r'"13\", black","Things"', '13", black'),
         ('"13\\" in C:\\\\",Things', '13" in C:\\\\'),
     ],
 )

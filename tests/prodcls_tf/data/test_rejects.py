@@ -172,12 +172,23 @@ def test_mended_quotes_are_kept_and_counted(write):
 def test_lines_that_may_be_rows_or_one_text_are_passed_over_together(write, lines):
     content = "title,category\nTV,radio\n" + "\n".join([*lines, "next,lamp"]) + f"\n{GOOD}"
     report, kept, rejects = take(write("a.csv", content))
-    assert [(line, reason) for line, reason, _ in rejects] == [(3, "quotes that do not fit")]
+    places = [3 + number for number, line in enumerate(lines) if line]
+    assert [(line, reason) for line, reason, _ in rejects] == [
+        (place, "quotes that do not fit") for place in places
+    ]
     assert report.mended.rows == 0
     assert [(row.fields, row.line) for _, row in kept[:2]] == [
         (("TV",), 2),
         (("next",), 3 + len(lines)),
     ]
+
+
+def test_open_quote_passes_over_a_bounded_number_of_lines(write):
+    bad = '"Best" mug,lamp\n' + "a,b,c\n" * 1500
+    report, kept, _ = take(
+        write("a.csv", f"title,category\n{bad}{GOOD}"), DataSettings(max_rejects=1)
+    )
+    assert (report.rejected.rows, len(kept)) == (1501, 180)
 
 
 def test_bare_quotes_before_a_good_row_are_mended(write):
