@@ -83,7 +83,10 @@ def ask(
         ),
     ] = 60.0,
     max_message_bytes: Annotated[
-        int, typer.Option(min=1_024, help="Longest request and answer; the server has it, too.")
+        int,
+        typer.Option(
+            min=1_024, max=2**31 - 1, help="Longest request and answer; the server has it, too."
+        ),
     ] = 16 << 20,
     tls: _Tls = False,
     ca: _Ca = None,

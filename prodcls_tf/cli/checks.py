@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,7 @@ def system() -> Iterator[Check]:
 def packages() -> Iterator[Check]:
     """Installed versions against what setup.cfg asks for."""
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
     try:
         wanted = importlib.metadata.requires("prodcls") or []
@@ -95,20 +97,25 @@ def packages() -> Iterator[Check]:
         yield Check("prodcls", "not installed", "its requirements are not known", _SETUP)
         return
     yield Check("prodcls", importlib.metadata.version("prodcls"))
-    # Two extras may ask for the same.
-    asked = {(one.name, str(one.specifier)): one for one in map(Requirement, wanted)}
-    for requirement in asked.values():
-        extra = str(requirement.marker or "")
-        installed = _version(requirement.name)
+    # Two extras may ask for the same: by what is asked for, the extras that do, '' for all hosts.
+    asked: dict[tuple[str, SpecifierSet], list[str]] = {}
+    for one in map(Requirement, wanted):
+        extra = re.search(r"extra == .(\w+)", str(one.marker))
+        asked.setdefault((one.name, one.specifier), []).append(extra[1] if extra else "")
+    lacking = {
+        extra for (name, _), extras in asked.items() if not _version(name) for extra in extras
+    }
+    for (name, specifier), extras in asked.items():
+        installed = _version(name)
         if installed is None:
-            if "extra" not in extra:
-                yield Check(requirement.name, "missing", "it is needed", _SETUP)
-            elif requirement.name in _MAIN_PACKAGES:
-                yield Check(requirement.name, "not installed, optional: pipeline runs need it")
-        elif not requirement.specifier.contains(installed, prereleases=True):
-            yield Check(requirement.name, installed, f"{requirement.specifier} is needed", _SETUP)
-        elif requirement.name in _MAIN_PACKAGES:
-            yield Check(requirement.name, installed)
+            if "" in extras:
+                yield Check(name, "missing", "it is needed", _SETUP)
+            elif name in _MAIN_PACKAGES:
+                yield Check(name, f"not installed (extra {'/'.join(extras)})")
+        elif not lacking.issuperset(extras) and not specifier.contains(installed, prereleases=True):
+            yield Check(name, installed, f"{specifier} is needed", _SETUP)
+        elif name in _MAIN_PACKAGES:
+            yield Check(name, installed)
 
 
 def weights() -> Iterator[Check]:

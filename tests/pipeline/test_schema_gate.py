@@ -223,7 +223,7 @@ def test_rows_that_intake_left_out_for_being_empty_stop(
     guarded: Gate, left_out: str, column: str
 ) -> None:
     message, unusual = guarded.stopped(shop_rows(), **{left_out: 450})
-    assert f"'{column}': 33.3 % of its values are empty, 0.0 % are expected" in message
+    assert f"'{column}': 33.3 % of the rows read have nothing there, 0.0 % are expected" in message
     assert (unusual["empty_drift"].feature, unusual["empty_drift"].split) == (column, "all")
     guarded.accept()
     assert not guarded(shop_rows(), **{left_out: 450}).stopping
