@@ -31,8 +31,9 @@ from pipeline.arguments import (
 from pipeline.out_folder import OutFolder, check_disk, copy, disk_needed, write
 from pipeline.run_log import RunLog
 from pipeline.summary import Summary
+from prodcls_tf.data.files import fingerprint
 from prodcls_tf.data.notes import FileNotes
-from prodcls_tf.data.reading import fingerprint, read_file
+from prodcls_tf.data.reading import read_file
 from prodcls_tf.errors import DataError, ProdclsError
 from prodcls_tf.settings import Settings
 from prodcls_tf.training.wandb_package import check_wandb

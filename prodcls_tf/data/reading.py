@@ -8,14 +8,12 @@ from typing import NamedTuple
 
 from prodcls_tf.data.csv_rows import CsvStyle, csv_rows
 from prodcls_tf.data.detecting import AUTO
-from prodcls_tf.data.files import SUPPORTED, Stretch, find_files, fingerprint, kind_of
+from prodcls_tf.data.files import SUPPORTED, Stretch, kind_of
 from prodcls_tf.data.json_rows import json_rows
 from prodcls_tf.data.notes import FileNotes
 from prodcls_tf.data.parquet_rows import parquet_rows
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
-
-__all__ = ["Row", "find_files", "fingerprint", "read_file", "read_rows"]
 
 
 class Row(NamedTuple):

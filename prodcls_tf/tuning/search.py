@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from prodcls_tf.data.reading import fingerprint
+from prodcls_tf.data.files import fingerprint
 from prodcls_tf.data.table import Rows
 from prodcls_tf.errors import OutputError
 from prodcls_tf.model.encoder import encoder_folder

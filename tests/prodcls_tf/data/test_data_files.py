@@ -6,8 +6,7 @@ import os
 
 import pytest
 
-from prodcls_tf.data.files import other_files
-from prodcls_tf.data.reading import find_files, fingerprint
+from prodcls_tf.data.files import find_files, fingerprint, other_files
 from prodcls_tf.errors import InputError
 
 
