@@ -27,6 +27,10 @@ _MOST_LINES = 100
 _ESCAPED_QUOTE = re.compile(r'(?<!\\)((?:\\\\)*)\\"')
 
 
+class UnclosedError(Exception):
+    """A quoted field has no end that could be told."""
+
+
 class Lines(Protocol):
     """Physical lines, one after another."""
 
@@ -62,15 +66,11 @@ def unescaped(line: str, delimiter: str, width: int) -> str:
     return line
 
 
-class UnclosedError(Exception):
-    """A quoted field has no end that could be told."""
-
-
 def mended(first: str, following: Lines, delimiter: str, width: int) -> Optional[list[str]]:
     """Reads a record that breaks RFC 4180.
 
     Args:
-      first: its first line.
+      first: its first line, which `unescaped` left as it is.
       following: the lines after it, of which those that belong to the record are used up.
       delimiter: what stands between two cells.
       width: cells of the header.
@@ -82,7 +82,7 @@ def mended(first: str, following: Lines, delimiter: str, width: int) -> Optional
       UnclosedError: a quote may be open at the line's end, and nobody can tell up to where.
     """
     if '\\"' in first:
-        cells = _escaped(first, following, delimiter, width)
+        cells = _escaped(first, following, delimiter)
         if cells is not None:
             return cells
     loose = _loose(first.rstrip("\r\n"), delimiter, width)
@@ -91,8 +91,8 @@ def mended(first: str, following: Lines, delimiter: str, width: int) -> Optional
     return loose.cells
 
 
-def _escaped(first: str, following: Lines, delimiter: str, width: int) -> Optional[list[str]]:
-    """Reads quotes behind backslashes, in several lines if need be; None where it does not fit."""
+def _escaped(first: str, following: Lines, delimiter: str) -> Optional[list[str]]:
+    """Reads quotes behind backslashes in several lines; None for one, left to the next reading."""
     taken = 0
 
     def lines() -> Iterator[str]:
@@ -107,7 +107,7 @@ def _escaped(first: str, following: Lines, delimiter: str, width: int) -> Option
         if taken > 1 or str(error) == AT_END:
             raise UnclosedError from None
         return None
-    return cells if taken > 1 or len(cells) == width else None
+    return cells if taken > 1 else None
 
 
 def _doubled(line: str) -> str:

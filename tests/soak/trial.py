@@ -18,7 +18,7 @@ class Settings:
 
     Args:
       tiny: folder of the tiny model.
-      model: folder of a real version, for the rows that swap versions; None for the tiny model.
+      model: folder of a real version, for the rows 1, 16 and memory; None for the tiny model.
       seconds: of load for each row, at least.
       clients: that ask at a time.
       reloads: in the check of memory.
