@@ -73,6 +73,7 @@ class Places:
       schema: what rows were accepted as.
       rejects: the rows that intake left out, where too many of them stopped it; its report lies
         beside them.
+      splits: which split rows went to in earlier runs.
     """
 
     root: str
@@ -83,6 +84,7 @@ class Places:
     searches: str
     schema: str
     rejects: str
+    splits: str
 
     @property
     def search_logs(self) -> str:

@@ -8,6 +8,7 @@ import resource
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
@@ -19,7 +20,7 @@ from tfx.utils import path_utils
 import prodcls_tf
 from pipeline.arguments import Sources
 from pipeline.comparison import CATEGORIES
-from pipeline.example_gen import INTAKE_REPORT, REJECTS
+from pipeline.example_gen import INTAKE_REPORT, REJECTS, SPLITS_FILE
 from pipeline.gates import OWN_GATES, GateReport
 from pipeline.launching import Step
 from pipeline.schema_gate import ANOMALIES
@@ -32,6 +33,21 @@ from prodcls_tf.export.saved_model import EXTRA_FOLDER, METRICS_FILE
 from prodcls_tf.release.order import config_file, read_order
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.results import Search
+
+
+class IntakeFiles(NamedTuple):
+    """What intake leaves beside the examples.
+
+    Attributes:
+      report: what it found.
+      rejects: the rows it left out.
+      splits: which split each key went to.
+    """
+
+    report: Path
+    rejects: Path
+    splits: Path
+
 
 _SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
 
@@ -74,15 +90,10 @@ def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> 
     )
 
 
-def intake_files(step: Step) -> tuple[Path, Path] | None:
-    """Returns intake's report and its list of rows left out, None for any other step.
-
-    A cached step's are those of its first run.
-    """
-    if step.name != "ProductExampleGen":
-        return None
-    (examples,) = step.outputs["examples"]
-    return Path(examples.uri, INTAKE_REPORT), Path(examples.uri, REJECTS)
+def intake_files(steps: Mapping[str, Step]) -> IntakeFiles:
+    """Returns what intake has left beside the examples; a cached step's are of its first run."""
+    folder = Path(_output(steps, "ProductExampleGen", "examples").uri)
+    return IntakeFiles(folder / INTAKE_REPORT, folder / REJECTS, folder / SPLITS_FILE)
 
 
 def categories_file(steps: Mapping[str, Step]) -> Path | None:

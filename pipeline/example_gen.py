@@ -26,18 +26,21 @@ from pipeline.product_files import ProductFilesDriver, files_of, input_of
 from prodcls_tf.data.concluding import check_usable, conclude
 from prodcls_tf.data.first_pass import READING, Surveyed, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
+from prodcls_tf.data.placing import Memory
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import rejects_file
 from prodcls_tf.data.report import IntakeReport
 from prodcls_tf.data.second_pass import SPLITTING, kept_rows
-from prodcls_tf.errors import InputError, RejectsError
+from prodcls_tf.errors import DataError, InputError, ProdclsError, RejectsError
 from prodcls_tf.features import CATEGORY, SLICE, SPLITS
 from prodcls_tf.progress import Counter, report
 from prodcls_tf.settings import DataSettings
 
-# What intake found and left out, beside the splits: a cached step still has its report.
+# What intake found and left out, and which split each key went to, beside the splits: a cached step
+# still has its report.
 INTAKE_REPORT = "intake.json"
 REJECTS = "rejects.csv"
+SPLITS_FILE = "splits.parquet"
 
 # A shard is what one worker reads at a time; 20,000 titles are about 1 MB compressed.
 ROWS_PER_SHARD = 20_000
@@ -74,7 +77,12 @@ class ProductExampleGenExecutor(BaseBeamExecutor):
         parts = plan(files, settings)
         with tempfile.TemporaryDirectory(prefix="intake-", dir=examples.uri) as work:
             passes = Passes(
-                files, settings, Path(examples.uri), Path(work), Path(config["rejects"])
+                files,
+                settings,
+                folder=Path(examples.uri),
+                work=Path(work),
+                rejects=Path(config["rejects"]),
+                splits=Path(config["splits"]),
             )
             with self._make_beam_pipeline() as pipeline:
                 (
@@ -107,6 +115,7 @@ class Passes:
       work: gets what is only needed meanwhile; all workers see the same one.
       rejects: where the list of rows left out goes if there are too many of them; the report goes
         beside it.
+      splits: the splits of earlier runs; may be missing. Those of this one go into `folder`.
     """
 
     files: Mapping[str, Sequence[Path]]
@@ -114,6 +123,7 @@ class Passes:
     folder: Path
     work: Path
     rejects: Path
+    splits: Path
     reading: Counter = field(default_factory=lambda: Counter(READING))
     splitting: Counter = field(default_factory=lambda: Counter(SPLITTING))
 
@@ -131,7 +141,10 @@ class Passes:
             return []
         surveyed.sort(key=lambda found: found.part.number)
         try:
-            conclusion = conclude(surveyed, self.files, self.settings, self.work)
+            memory = Memory(
+                self.splits if self.splits.exists() else None, self.folder / SPLITS_FILE
+            )
+            conclusion = conclude(surveyed, self.files, self.settings, self.work, memory)
             self._save(conclusion.report, self.folder)
             check_usable(conclusion, surveyed, self.settings)
         except RejectsError as error:
@@ -140,7 +153,7 @@ class Passes:
             self._list(surveyed)
             self._refuse(0, InputError(f"{error}\nAll rows left out are listed in {self.rejects}"))
             return []
-        except InputError as error:
+        except (InputError, DataError) as error:
             self._refuse(0, error)
             return []
         total = sum(found.rows for found in surveyed)
@@ -196,7 +209,7 @@ class Passes:
     def _refusals(self) -> list[Path]:
         return sorted(self.work.glob("*.refused"))
 
-    def _refuse(self, number: int, error: InputError) -> None:
+    def _refuse(self, number: int, error: ProdclsError) -> None:
         path = self.work / f"{number:05d}.refused"
         path.write_text(str(error), encoding="utf-8", errors="surrogateescape")
 
@@ -213,10 +226,13 @@ class ProductExampleGen(FileBasedExampleGen):
       version: of the code: another one reads the files afresh, and all steps follow.
       rejects: the CSV file that lists the rows left out where too many of them stop the run, with
         the report of intake beside it; else both are beside the splits.
+      splits: the file that remembers which split rows went to in earlier runs; may be missing. It
+        is read alone: `pipeline.runner` takes into it what this run has left beside its examples.
 
     Example:
       >>> files = {"all": ["/data/products.csv"]}
-      >>> step = ProductExampleGen(files, DataSettings(), "0.1.0+7d", "/out/rejects.csv")
+      >>> places = {"rejects": "/out/rejects.csv", "splits": "/out/splits.parquet"}
+      >>> step = ProductExampleGen(files, DataSettings(), version="0.1.0+7d", **places)
       >>> step.exec_properties["input_base"], sorted(step.outputs)
       ('/data', ['examples'])
     """
@@ -225,21 +241,34 @@ class ProductExampleGen(FileBasedExampleGen):
     DRIVER_CLASS = ProductFilesDriver
 
     def __init__(
-        self, files: Mapping[str, Sequence[str]], data: DataSettings, version: str, rejects: str
+        self,
+        files: Mapping[str, Sequence[str]],
+        data: DataSettings,
+        *,
+        version: str,
+        rejects: str,
+        splits: str,
     ) -> None:
         """See the class."""
         input_base, input_config = input_of(files)
         # Shares are among the settings: TFX would take them as numbers of hash buckets.
-        splits = [example_gen_pb2.SplitConfig.Split(name=split) for split in SPLITS]
+        names = [example_gen_pb2.SplitConfig.Split(name=split) for split in SPLITS]
         config = Struct()
-        config.update({"data": data.model_dump_json(), "version": version, "rejects": rejects})
+        config.update(
+            {
+                "data": data.model_dump_json(),
+                "version": version,
+                "rejects": rejects,
+                "splits": splits,
+            }
+        )
         custom_config = example_gen_pb2.CustomConfig()
         custom_config.custom_config.Pack(config)
         super().__init__(
             input_base=input_base,
             input_config=input_config,
             output_config=example_gen_pb2.Output(
-                split_config=example_gen_pb2.SplitConfig(splits=splits)
+                split_config=example_gen_pb2.SplitConfig(splits=names)
             ),
             custom_config=custom_config,
         )
@@ -249,7 +278,9 @@ def config_of(custom_config: str) -> dict[str, str]:
     """Returns what `ProductExampleGen` has put into the property `custom_config`, by name.
 
     Example:
-      >>> step = ProductExampleGen({"all": ["a.csv"]}, DataSettings(), "0.1.0+7d", "rejects.csv")
+      >>> places = {"rejects": "rejects.csv", "splits": "splits.parquet"}
+      >>> files = {"all": ["a.csv"]}
+      >>> step = ProductExampleGen(files, DataSettings(), version="0.1.0+7d", **places)
       >>> config_of(step.exec_properties["custom_config"])["version"]
       '0.1.0+7d'
     """

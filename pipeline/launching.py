@@ -66,8 +66,8 @@ class Step:
 # Asked before a step, with the steps that are done: whether to run it though it has a result.
 Afresh = Callable[[str, Mapping[str, Step]], bool]
 
-# Told of a step that is done, cached or not, before the next one begins.
-Ended = Callable[[Step], object]
+# Told after a step, cached or not, with all that are done; before the next one begins.
+Ended = Callable[[str, Mapping[str, Step]], object]
 
 
 def launch(
@@ -110,7 +110,7 @@ def launch(
             if not step.cached:
                 fingerprints.keep(step.folders)
             done[name] = step
-            ended(step)
+            ended(name, done)
             report(task, 1, 1, "cached" if step.cached else f"{step.seconds:.1f} s")
     return done
 

@@ -82,6 +82,11 @@ class OutFolder:
         return self.root / "rejects.csv"
 
     @property
+    def splits(self) -> Path:
+        """Which split rows went to, so that they stay there in later runs."""
+        return self.root / "splits.parquet"
+
+    @property
     def categories(self) -> Path:
         """What became of each category, where the last run's model was compared with another."""
         return self.root / "categories.csv"

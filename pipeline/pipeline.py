@@ -75,6 +75,7 @@ def create_pipeline(
         data=settings.data,
         version=sources.version,
         rejects=places.rejects,
+        splits=places.splits,
     )
     examples = example_gen.outputs["examples"]
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _NAME = "prodcls"
+_INTAKE, _GATE = "ProductExampleGen", "SchemaGate"
 
 # What makes ids of text: with other weights alone, the transformed examples stay as they are.
 _TEXT_FILES = ("vocab.txt", "tokenizer_config.json", "tokenizer.json")
@@ -58,8 +59,9 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
       sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
         `test` may be missing).
       out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
-        `settings.yaml`, `intake.json`, `rejects.csv`, `anomalies.json`, `schema/`, `run.log`,
-        `categories.csv` where a model served before, and the steps' artifacts and metadata.
+        `settings.yaml`, `intake.json`, `rejects.csv`, `splits.parquet`, `anomalies.json`,
+        `schema/`, `run.log`, `categories.csv` where a model served before, and the steps' artifacts
+        and metadata.
 
     Returns:
       What the run came to, as written to `summary.json`.
@@ -133,6 +135,7 @@ def _at_work(
     _check_sources(settings, sources)
     if settings.checks.enabled:
         accepted.check(folder.schema)
+    _check_splits(folder.splits)
     # The trials of a search are processes of their own, which need some of a GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with folder.held(), RunLog(folder.run_log) as log:
@@ -203,7 +206,7 @@ def _launch(
             folder.run_log,
             guard,
             Fingerprints(folder.records),
-            functools.partial(_show_rows, folder),
+            functools.partial(_keep_rows, folder, checked),
         )
     except DataError:
         stopped = accepted.candidate(folder.schema)
@@ -212,15 +215,27 @@ def _launch(
         raise
 
 
-def _show_rows(folder: OutFolder, step: Step) -> None:
-    """Leaves what intake found where a person looks for it, whatever becomes of later steps."""
+def _keep_rows(folder: OutFolder, checked: bool, step: str, done: Mapping[str, Step]) -> None:
+    """Leaves what is known of the rows where people and later runs look for it."""
     from pipeline import collecting
+    from prodcls_tf.data import placements
 
-    files = collecting.intake_files(step)
-    if files is not None:
-        report, rejects = files
-        copy(report, folder.intake)
-        copy(rejects, folder.rejects)
+    files = collecting.intake_files(done)
+    if step == _INTAKE:
+        # There whatever becomes of later steps.
+        copy(files.report, folder.intake)
+        copy(files.rejects, folder.rejects)
+    # The splits of a wrong file must not be remembered: the gate lets it through first.
+    known = all(former.cached for former in done.values()) and folder.splits.exists()
+    if step == (_GATE if checked else _INTAKE) and not known:
+        placements.remember(files.splits, folder.splits)
+
+
+def _check_splits(path: Path) -> None:
+    if path.exists():
+        from prodcls_tf.data import placements
+
+        placements.check(path)
 
 
 def _keep(found: Search, folder: OutFolder) -> None:
@@ -282,6 +297,7 @@ def _places(folder: OutFolder, settings: Settings, sources: Sources, encoder: En
         searches=str(folder.searches),
         schema=str(folder.schema),
         rejects=str(folder.rejects),
+        splits=str(folder.splits),
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from prodcls_tf.data.deciding import Decisions, decide
 from prodcls_tf.data.first_pass import Reject, Surveyed, ledger_file, verdict_file
 from prodcls_tf.data.ledger import Run
+from prodcls_tf.data.placing import Memory
 from prodcls_tf.data.reading import no_rows
 from prodcls_tf.data.report import EXAMPLES, FileReport, Finding, IntakeReport
 from prodcls_tf.errors import InputError, RejectsError
@@ -43,6 +44,7 @@ def conclude(
     sources: Mapping[str, Sequence[Path]],
     settings: DataSettings,
     work: Path,
+    memory: Memory,
 ) -> Conclusion:
     """Decides about all rows; the verdict files of the parts get the verdicts.
 
@@ -51,18 +53,20 @@ def conclude(
       sources: the files that they are parts of.
       settings: as in the first pass.
       work: the folder of ledgers and verdicts.
+      memory: the splits that earlier runs have left, and where these are left.
 
     Returns:
       What became of the rows.
 
     Raises:
       InputError: there is no row at all.
+      DataError: the former splits cannot be read.
     """
     for name, files in sources.items():
         source = SPLITS.index("train" if name == "all" else name)
         if not any(_rows(found) for found in surveyed if found.part.source == source):
             raise no_rows(list(files))
-    decisions = _decide(surveyed, sources, settings, work)
+    decisions = _decide(surveyed, sources, settings, work, memory)
     return Conclusion(_report(surveyed, decisions), decisions.categories)
 
 
@@ -96,6 +100,7 @@ def _decide(
     sources: Mapping[str, Sequence[Path]],
     settings: DataSettings,
     work: Path,
+    memory: Memory,
 ) -> Decisions:
     names: dict[str, int] = {}
     firsts, runs, first = [], [], 0
@@ -118,7 +123,7 @@ def _decide(
         for path in own:
             with path.open("rb") as stream:
                 shutil.copyfileobj(stream, together)
-    decisions = decide(runs, verdicts, list(names), place, sources.keys(), settings)
+    decisions = decide(runs, verdicts, list(names), place, sources.keys(), settings, memory)
     with verdicts.open("rb") as decided:
         for path, found in zip(own, surveyed, strict=True):
             path.write_bytes(decided.read(found.rows))

@@ -1,9 +1,9 @@
 """Decides about all rows of all parts, of which only a bounded number is in memory at a time.
 
-There are three sweeps over the ledger: by text, so that equal ones meet (`decisions.settle`); in
-the order of the parts, when it is known which categories train has; and by place, so that near
-duplicates meet. The verdict on a row is a byte in a file. Counts by category are held, and the
-first places of each finding.
+There are four sweeps over the ledger: by text, so that equal ones meet (`decisions.settle`); twice
+by key, so that rows that belong together meet (`placing`); and in the order of the parts, when it
+is known which categories train has. The verdict on a row is a byte in a file. Counts by category
+are held, and the first places of each finding.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from typing import Optional
 import numpy as np
 
 from prodcls_tf.data.decisions import Verdict, settle
-from prodcls_tf.data.ledger import Array, Run, append_run, ranges
+from prodcls_tf.data.ledger import Array, Run, ranges
+from prodcls_tf.data.placements import Terms
+from prodcls_tf.data.placing import Memory, count_keys, place_keys, sorted_by_key
 from prodcls_tf.data.report import EXAMPLES, Finding
+from prodcls_tf.data.shares import Shares
 from prodcls_tf.settings import DataSettings
 
 # A row that the report names, and the one that is kept in its place; -1 where there is none.
@@ -47,6 +50,7 @@ def decide(
     place: Callable[[int, int], str],
     given: Collection[str],
     settings: DataSettings,
+    memory: Memory,
 ) -> Decisions:
     """Applies rules 3 to 7 of `intake` to all rows.
 
@@ -58,6 +62,7 @@ def decide(
       place: says where a row stands, by its number and line: `file:line`.
       given: the splits that have files of their own; the others are taken from train.
       settings: the shares of val and test, and what becomes of conflicts and near duplicates.
+      memory: the splits that earlier runs have left, and where this one leaves its own.
 
     Returns:
       The sums.
@@ -66,12 +71,20 @@ def decide(
     if verdicts.stat().st_size:
         verdict = np.memmap(verdicts, np.uint8, "r+")
     found = {name: _Tally() for name in _NAMED}
-    counts = _by_text(runs, verdict, len(names), found, given, settings)
+    lost = _by_text(runs, verdict, len(names), found, majority=settings.conflicts == "majority")
+    terms = Terms.of(settings, given)
+    shares = Shares(names, terms.val_share, terms.test_share)
+    by_key = sorted_by_key(runs, verdict, verdicts.with_suffix(".keys"))
+    count_keys(by_key, shares, terms, memory)
     # A group column says in the place of near duplicates what belongs together.
     near = settings.near_duplicates != "off" and not settings.group
-    alike = verdicts.with_suffix(".alike")
-    kept = _by_category(runs, verdict, counts, found, alike if near else None)
-    _by_place(kept, found)
+    counts = _Counts((shares.known[Verdict.TEST] > 0) & lost)
+    for records, fate in place_keys(by_key, shares, terms, memory):
+        verdict[records["row"]] = fate
+        counts.add(records, fate)
+        if near:
+            found["near_duplicates"].add(records[_repeated(records["position"])])
+    _by_category(runs, verdict, counts, found)
     rows = np.zeros(len(Verdict), np.int64)
     for start in range(0, len(verdict), _CHUNK):
         rows += np.bincount(verdict[start : start + _CHUNK], minlength=len(Verdict))
@@ -96,24 +109,42 @@ _NAMED = {
 _CHUNK = 1 << 20
 
 
-@dataclass
 class _Counts:
     """Rows that are kept, by category.
+
+    Args:
+      held: whether its test rows must not be trained on: they were tested on in an earlier run, and
+        what train had of the category may have gone to another one.
 
     Attributes:
       kept: all.
       trained: those that go to train by rules 3 to 5.
-      free: those that may go there, because their file was not given for val or test.
+      free: those that rule 6 may move there.
     """
 
-    kept: Array
-    trained: Array
-    free: Array
+    def __init__(self, held: Array) -> None:
+        self.kept, self.trained, self.free = np.zeros((3, len(held)), np.int64)
+        self._held = held
 
     @property
     def learned(self) -> Array:
         """Which categories train has in the end."""
         return (self.trained > 0) | (self.free > 0)
+
+    def add(self, records: Array, fate: Array) -> None:
+        """Counts rows that are kept."""
+        category = records["category"]
+        self.kept += np.bincount(category, minlength=len(self._held))
+        for count, those in (
+            (self.trained, fate == Verdict.TRAIN),
+            (self.free, self.movable(records, fate)),
+        ):
+            count += np.bincount(category[those], minlength=len(self._held))
+
+    def movable(self, records: Array, fate: Array) -> Array:
+        """Says which rows may be taken back to train."""
+        taken = (records["source"] == Verdict.TRAIN) & (fate != Verdict.TRAIN)
+        return taken & ((fate == Verdict.VAL) | ~self._held[records["category"]])
 
 
 def _by_text(
@@ -121,49 +152,42 @@ def _by_text(
     verdict: Array,
     categories: int,
     found: dict[str, _Tally],
-    given: Collection[str],
-    settings: DataSettings,
-) -> _Counts:
-    """Applies the rules for which all rows of a text are enough."""
-    counts = _Counts(*np.zeros((3, categories), np.int64))
+    *,
+    majority: bool,
+) -> Array:
+    """Applies the rules for which all rows of a text are enough.
+
+    Returns:
+      Which categories have lost a row to another category or split.
+    """
+    lost = np.zeros(categories, bool)
     for records in ranges(runs, "high"):
-        fate, rival = settle(records, given, settings)
+        fate, rival = settle(records, majority=majority)
         verdict[records["row"]] = fate
-        kept = fate <= Verdict.TEST
-        for count, those in (
-            (counts.kept, kept),
-            (counts.trained, fate == Verdict.TRAIN),
-            (counts.free, kept & (records["source"] == Verdict.TRAIN)),
-        ):
-            count += np.bincount(records["category"][those], minlength=categories)
         found["duplicates"].add(records[fate == Verdict.DUPLICATE])
         found["cross_split"].add(records[fate == Verdict.CROSS_SPLIT])
         conflict = fate == Verdict.CONFLICT
-        majority = settings.conflicts == "majority"
         found["conflicts"].add(records[conflict], records[rival[conflict]] if majority else None)
-    return counts
+        lost[records["category"][conflict | (fate == Verdict.CROSS_SPLIT)]] = True
+    return lost
+
+
+def _repeated(numbers: Array) -> Array:
+    """Which of the sorted numbers are there more than once."""
+    same = np.concatenate([[False], numbers[1:] == numbers[:-1], [False]])
+    return same[1:] | same[:-1]
 
 
 def _by_category(
-    runs: Iterable[Run],
-    verdict: Array,
-    counts: _Counts,
-    found: dict[str, _Tally],
-    alike: Optional[Path],
-) -> list[Run]:
-    """Gives train the rows of categories it has none of; refuses those that were given else.
-
-    Returns:
-      The rows that are kept, as runs sorted by position in the file `alike`; none without it.
-    """
-    sorted_runs: list[Run] = []
-    end = 0
+    runs: Iterable[Run], verdict: Array, counts: _Counts, found: dict[str, _Tally]
+) -> None:
+    """Gives train the rows of categories it has none of; refuses those that were given else."""
     for run in runs:
         records = run.read(run.start, run.stop - run.start)
         category, row = records["category"], records["row"]
         fate = np.array(verdict[row])
         kept = fate <= Verdict.TEST
-        moved = kept & (counts.trained[category] == 0) & (records["source"] == Verdict.TRAIN)
+        moved = kept & (counts.trained[category] == 0) & counts.movable(records, fate)
         unknown = kept & ~counts.learned[category]
         fate[moved] = Verdict.TRAIN
         fate[unknown] = Verdict.UNKNOWN_CATEGORY
@@ -173,20 +197,6 @@ def _by_category(
         found["single_row"].add(records[single & (fate == Verdict.TRAIN)])
         found["moved_to_train"].add(records[moved & ~single])
         found["unknown_category"].add(records[unknown])
-        if alike:
-            records = records[fate <= Verdict.TEST]
-            append_run(alike, records, "position")
-            sorted_runs.append(Run(alike, end, end := end + len(records)))
-    return sorted_runs
-
-
-def _by_place(runs: Sequence[Run], found: dict[str, _Tally]) -> None:
-    """Counts the rows that share their position with another one."""
-    for records in ranges(runs, "position"):
-        records = records[np.argsort(records["position"], kind="stable")]
-        same = np.zeros(len(records) + 1, dtype=bool)
-        same[1:-1] = records["position"][1:] == records["position"][:-1]
-        found["near_duplicates"].add(records[same[1:] | same[:-1]])
 
 
 class _Tally:

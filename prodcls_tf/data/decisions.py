@@ -1,18 +1,16 @@
 """The rules by which a row goes to a split or is left out, for many rows at once.
 
-`settle` has those for which all rows of a text are enough (3 to 5 of `intake`); `deciding` applies
+`settle` has those for which all rows of a text are enough (3 and 4 of `intake`); `deciding` applies
 it to all texts, and the rules that ask about whole categories.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
 
 import numpy as np
 
 from prodcls_tf.data.ledger import Array
-from prodcls_tf.settings import DataSettings
 
 
 class Verdict(enum.IntEnum):
@@ -40,18 +38,17 @@ REASONS = {
 }
 
 
-def settle(records: Array, given: Collection[str], settings: DataSettings) -> tuple[Array, Array]:
+def settle(records: Array, *, majority: bool) -> tuple[Array, Array]:
     """Applies the rules for which all rows of a text are enough.
 
     Args:
       records: `ledger.RECORD`s; where one of a text is there, all are, in the order of the rows.
-      given: the splits that have files of their own; the others are taken from train.
-      settings: the shares that val and test take from train, where they are not given, and what
-        becomes of conflicts.
+      majority: whether a text with several categories is kept, under that of most of its rows.
 
     Returns:
-      A `Verdict` for each; and for each with the verdict CONFLICT the place in `records` of the one
-      kept, -1 where none is and for all others.
+      A `Verdict` for each, where a row that is kept has the split that its file was given for; and
+      for each with the verdict CONFLICT the place in `records` of the one kept, -1 where none is
+      and for all others.
     """
     verdict = np.zeros(len(records), np.uint8)
     rival = np.full(len(records), -1)
@@ -68,12 +65,12 @@ def settle(records: Array, given: Collection[str], settings: DataSettings) -> tu
     kept = _best(rows, text, category)
     other = category[rows] != category[kept[text]]
     verdict[rows] = np.where(other, Verdict.CONFLICT, Verdict.DUPLICATE)
-    if settings.conflicts == "drop":
+    if majority:
+        rival[rows[other]] = kept[text[other]]
+    else:
         verdict[rows[np.isin(text, text[other])]] = Verdict.CONFLICT
         kept = kept[verdict[kept] != Verdict.CONFLICT]
-    else:
-        rival[rows[other]] = kept[text[other]]
-    verdict[kept] = _by_hash(records[kept], given, settings)
+    verdict[kept] = source[kept]
     return verdict, rival
 
 
@@ -111,17 +108,3 @@ def _best(rows: Array, text: Array, category: Array) -> Array:
     # Of a text's runs the longest comes first, of equal ones the one that was seen first.
     best = np.lexsort((first, -sizes, text))
     return first[best][_starts(text[best])]
-
-
-def _by_hash(records: Array, given: Collection[str], settings: DataSettings) -> Array:
-    """The split of every row that is kept: its own, or by `splitting.split_of`'s rule."""
-    split = records["source"].copy()
-    position = records["position"].astype(float) / 2.0**64
-    free = split == Verdict.TRAIN
-    if "test" not in given:
-        split[free & (position < settings.test_share)] = Verdict.TEST
-    if "val" not in given:
-        held_out = settings.test_share + settings.val_share
-        inside = (position >= settings.test_share) & (position < held_out)
-        split[free & inside] = Verdict.VAL
-    return split

@@ -11,22 +11,26 @@ The rules, in this order:
    times: the category that most of its rows have is kept, at a tie the one seen first, and of that
    category the first row. The others are left out, as duplicates or as conflicts. With
    `data.conflicts: drop` nothing is kept of a text that has several categories.
-5. Rows of `all` or `train` go to val and test by the hash of their key, as far as those have no
-   files of their own (`splitting`). The key is the value of the column `data.group` where the row
-   has one; else what near duplicates share (`near`), or the folded text where those are off.
+5. Rows of `all` or `train` go to val and test by their key, as far as those have no files of their
+   own. The key is the value of the column `data.group` where the row has one; else what near
+   duplicates share (`near`), or the folded text where those are off. A key stays in the split that
+   an earlier run gave it (`placements`). Of the new keys of a category, that of a key's first row,
+   so many go to test and to val as their shares lack (`shares`), chosen by the key's digest.
 6. A category none of whose rows would then be in train gives train those rows that came from
-   `all` or `train`. Such a category is not measured.
-7. A row of ready val or test files whose category train does not have is left out.
+   `all` or `train`, and is not measured. But where rules 3 or 4 took rows from it, test rows of
+   earlier runs stay out of train.
+7. A row whose category train does not have even so is left out.
 
 So no text is in two splits (rule 4 keeps one row of it), and no group or set of near duplicates of
 rows that are split here, unless rule 6 takes a category's rows out of it. Where both could be
 asked for, the group wins: near duplicates in two groups may part.
 
-An added row moves no other row, with these exceptions: the rows of a category that rule 6 kept
-in train go where their hash says once one more row of it lands in train (out of train, never into
-it); and a row that repeats a text changes that text's rows by rules 3 and 4. A row goes from test
-to train in two cases alone: rules 3 or 4 took from its category the only text it had in train, or
-rule 4 now keeps another row of its text, which is of another group.
+An added row moves no other one while the splits are remembered: the pipeline does so in its output
+folder, `survey` in the file it is given. There are three exceptions. Rows of a category that rule 6
+kept in train go back to their keys' split once another row of it is in train (out of train, never
+into it). Rule 4 may keep another row of a text that is repeated, of another group. And where a
+category has no key of its own, all its rows being in groups of larger ones, rule 6 may take a test
+row of it, once rule 4 has left out its only row in train.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ from pathlib import Path
 from prodcls_tf.data.concluding import check_usable, conclude
 from prodcls_tf.data.first_pass import READING, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
+from prodcls_tf.data.placements import remember
+from prodcls_tf.data.placing import Memory
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import LeftOut
 from prodcls_tf.data.report import IntakeReport
@@ -91,7 +97,9 @@ class Intake:
         report(SPLITTING, done=total, total=total)
 
 
-def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Intake:
+def survey(
+    sources: Mapping[str, Sequence[Path]], settings: DataSettings, splits: Path | None = None
+) -> Intake:
     r"""Reads all files once and decides for every row whether and where it is kept.
 
     One part of the files after the other, in this process; the pipeline's first step does the same
@@ -100,14 +108,17 @@ def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Int
     one byte of each is held afterwards.
 
     Args:
-      sources: `{"all": files}`, to be split by the hash of the text; or ready splits under
-        `train`, `val` and `test`. val and test may be missing: they are taken from train.
+      sources: `{"all": files}`, to be split; or ready splits under `train`, `val` and `test`. val
+        and test may be missing: they are taken from train.
       settings: columns, separator, shares, how files are written, and what the rules ask for.
+      splits: a file that remembers the splits of rows from one survey to the next; written if it
+        is missing. Without one, a row may be in another split once there are others beside it.
 
     Returns:
       The intake; its `rows()` makes the second pass.
 
     Raises:
+      DataError: what is remembered of the splits cannot be read.
       InputError: a file cannot be read, too many rows cannot, or what is left cannot be trained
         and measured on: one category only, a label column that looks like a name, or a split
         without a row.
@@ -123,8 +134,12 @@ def survey(sources: Mapping[str, Sequence[Path]], settings: DataSettings) -> Int
     with tempfile.TemporaryDirectory(prefix="prodcls-") as folder:
         work = Path(folder)
         surveyed = [survey_part(part, settings, work, count) for part in parts]
-        conclusion = conclude(surveyed, sources, settings, work)
+        own = work / "splits.parquet" if splits else None
+        memory = Memory(splits if splits and splits.exists() else None, own)
+        conclusion = conclude(surveyed, sources, settings, work, memory)
         check_usable(conclusion, surveyed, settings)
+        if splits and own:
+            remember(own, splits)
         verdicts = {part: verdict_file(work, part).read_bytes() for part in parts}
     report(READING, done=count.done, total=count.done)
     return Intake(settings, verdicts, conclusion.categories, conclusion.report)

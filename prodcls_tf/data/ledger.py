@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from prodcls_tf.data.splitting import digest_of
+from prodcls_tf.data.digests import digest_of
 
 Array = np.ndarray[Any, Any]
 

@@ -75,7 +75,7 @@ class IntakeReport(BaseModel):
       near_duplicates: kept; another kept row is alike but for numbers and the order of words.
       empty_levels: kept; the category path had empty levels, which were closed up.
       single_row: kept in train; the only row of its category.
-      moved_to_train: kept in train, though their hash says otherwise: their category, of two rows
+      moved_to_train: kept in train, though their key is in val or test: their category, of two rows
         or more, would have none there.
     """
 

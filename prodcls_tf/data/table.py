@@ -8,9 +8,12 @@ from typing import Any, Union
 import numpy as np
 
 from prodcls_tf.data.category import clean_category
+from prodcls_tf.data.digests import digest_of, key_of
 from prodcls_tf.data.folding import fold_row
-from prodcls_tf.data.splitting import split_of
+from prodcls_tf.data.placements import NOWHERE
+from prodcls_tf.data.shares import Shares
 from prodcls_tf.errors import InputError
+from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
 
 # A DataFrame, a dict of columns, or a list of titles.
@@ -95,13 +98,17 @@ def val_rows(texts: Mapping[str, Sequence[str]], paths: Sequence[str], share: fl
     Args:
       texts: the text fields.
       paths: each row's category; one that would have no training row keeps all its rows there.
-      share: of the rows, on average.
+      share: of each category's texts.
 
     Returns:
       bool [rows], True for validation.
     """
-    folded = [fold_row(fields) for fields in zip(*texts.values(), strict=True)]
-    chosen = np.array([split_of(text, share, 0.0) == "val" for text in folded], bool)
+    keys = [key_of(digest_of(fold_row(fields))) for fields in zip(*texts.values(), strict=True)]
+    key, first, number = np.unique(np.array(keys, "u8"), return_index=True, return_inverse=True)
+    names, category = np.unique(paths, return_inverse=True)
+    shares, new = Shares(names.tolist(), share, 0.0), np.full(len(key), NOWHERE)
+    shares.count(category[first], new)
+    chosen = (shares.place(category[first], new) == SPLITS.index("val"))[number]
     trained = {path for path, val in zip(paths, chosen, strict=True) if not val}
     return chosen & np.array([path in trained for path in paths], bool)
 

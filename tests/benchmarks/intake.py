@@ -81,7 +81,11 @@ def _measure(path: Path, folder: Path, options: list[str]) -> None:
     examples.uri = str(folder)
     folder.mkdir()
     properties = ProductExampleGen(
-        {"all": [str(path)]}, settings, "benchmark", str(folder.with_name("rejects.csv"))
+        {"all": [str(path)]},
+        settings,
+        version="benchmark",
+        rejects=str(folder.with_name("rejects.csv")),
+        splits=str(folder.with_name("splits.parquet")),
     ).exec_properties
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     step = ProductExampleGenExecutor(context)

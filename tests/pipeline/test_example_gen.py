@@ -16,6 +16,7 @@ from prodcls_tf.data import cutting
 from prodcls_tf.data.first_pass import Surveyed
 from prodcls_tf.data.intake import survey
 from prodcls_tf.data.parts import Part, plan
+from prodcls_tf.data.placements import remember
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import rejects_file
 from prodcls_tf.errors import InputError
@@ -76,6 +77,7 @@ def _step(
         DataSettings(max_rejects=rejects),
         version="1",
         rejects=str(folder.with_name("refused.csv")),
+        splits=str(folder.with_name("splits.parquet")),
     ).exec_properties
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     executor = example_gen.ProductExampleGenExecutor(context)
@@ -91,7 +93,7 @@ def test_step_leaves_report_and_rows_left_out_beside_the_splits(tmp_path: Path) 
     products.write_text(f"title,category\na &amp; b,lamp\nx,y,z\n,lamp\n{GOOD}", encoding="utf-8")
     examples = _step({"all": [products]}, tmp_path / "examples")
     assert sorted(path.name for path in examples.iterdir()) == [
-        "Split-test", "Split-train", "Split-val", "intake.json", "rejects.csv"
+        "Split-test", "Split-train", "Split-val", "intake.json", "rejects.csv", "splits.parquet"
     ]  # fmt: skip
     report = json.loads((examples / "intake.json").read_text(encoding="utf-8"))
     assert (report["rows_read"], report["cleaned"]["rows"]) == (123, 1)
@@ -164,6 +166,23 @@ def test_parts_are_read_in_as_many_processes_as_asked_for(
     assert len({int(path.name) for path in seen.iterdir()} - {os.getpid()}) == 2
 
 
+def test_rows_stay_in_the_split_of_an_earlier_run(tmp_path: Path) -> None:
+    products = tmp_path / "a.csv"
+    products.write_text(f"title,category\n{GOOD}", encoding="utf-8")
+    first = _step({"all": [products]}, tmp_path / "first")
+    remember(first / "splits.parquet", tmp_path / "splits.parquet")
+    more = "".join(
+        f"{kind} of another kind {i},{kind}\n" for kind in ("lamp", "radio") for i in "abcdefghij"
+    )
+    products.write_text(f"title,category\n{more}{GOOD}", encoding="utf-8")
+    second = _step({"all": [products]}, tmp_path / "second")
+    for split, rows in (("train", 96), ("val", 12), ("test", 12)):
+        before = {e["title"] for e in _read(first / f"Split-{split}" / "*")}
+        after = {e["title"] for e in _read(second / f"Split-{split}" / "*")}
+        assert len(before) == rows
+        assert before < after
+
+
 def test_what_is_wrong_in_a_part_is_told_as_the_library_tells_it(
     dirty: dict[str, list[Path]], tmp_path: Path
 ) -> None:
@@ -194,7 +213,8 @@ def test_file_that_changes_between_the_passes_is_refused(
     dirty: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     settings = DataSettings(max_rejects=1.0)
-    passes = example_gen.Passes(dirty, settings, tmp_path, tmp_path, tmp_path / "refused.csv")
+    files = {"rejects": tmp_path / "refused.csv", "splits": tmp_path / "splits.parquet"}
+    passes = example_gen.Passes(dirty, settings, folder=tmp_path, work=tmp_path, **files)
     parts = plan(dirty, settings)
     chosen = passes.decide([passes.survey(part) for part in parts])
     os.utime(dirty["all"][1], ns=(1, 1))

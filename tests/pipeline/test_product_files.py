@@ -28,7 +28,9 @@ def products(tmp_path: Path) -> Path:
 
 def _step(*paths: Path) -> ProductExampleGen:
     files = {"all": [str(path) for path in paths]}
-    return ProductExampleGen(files, DataSettings(), version="1", rejects="rejects.csv")
+    return ProductExampleGen(
+        files, DataSettings(), version="1", rejects="rejects.csv", splits="s.parquet"
+    )
 
 
 def _marks(*paths: Path) -> tuple[str, int]:

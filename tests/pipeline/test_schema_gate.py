@@ -308,6 +308,7 @@ def test_run_is_stopped_before_training_until_its_rows_are_accepted(
     before_transform = STEPS[: STEPS.index("Transform")]
     _write(shop)
     assert _run_to_transform(shop) == []
+    first_splits = out.splits.read_bytes()
     assert _run_to_transform(shop) == before_transform
 
     _write(shop, *((f"rose bush {n}", "Garden") for n in range(12)))
@@ -319,9 +320,11 @@ def test_run_is_stopped_before_training_until_its_rows_are_accepted(
     assert (stopping.kind, stopping.examples) == ("new_category", ["Garden"])
     assert json.loads(out.intake.read_text())["rows_read"] == 172
     assert out.rejects.is_file()
+    assert out.splits.read_bytes() == first_splits
 
     assert prodcls("schema", "accept", "--out", shop.out).returncode == 0
     assert _run_to_transform(shop) == [step for step in before_transform if step != "SchemaGate"]
+    assert len(out.splits.read_bytes()) > len(first_splits)
     assert _run_to_transform(shop) == before_transform
 
 
@@ -334,5 +337,14 @@ def test_broken_schema_is_told_before_any_step(tmp_path: Path) -> None:
     )
     (state / "schema.pbtxt").write_text("feature { name: }", encoding="utf-8")
     with pytest.raises(DataError, match=r"schema\.pbtxt: 1:17"):
+        run(shop.settings(), {"all": [shop.products]}, shop.out)
+    assert not OutFolder(shop.out).metadata.exists()
+
+
+def test_broken_splits_are_told_before_any_step(tmp_path: Path) -> None:
+    _write(shop := Shop(tmp_path / "products.csv", tmp_path / "no encoder", tmp_path / "out"))
+    shop.out.mkdir()
+    OutFolder(shop.out).splits.write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"splits\.parquet.*Bring the file back"):
         run(shop.settings(), {"all": [shop.products]}, shop.out)
     assert not OutFolder(shop.out).metadata.exists()

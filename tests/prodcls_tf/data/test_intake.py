@@ -16,7 +16,7 @@ from prodcls_tf.data.folding import fold
 from prodcls_tf.data.intake import survey
 from prodcls_tf.errors import InputError
 from prodcls_tf.settings import DataSettings
-from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, own_split, save, text_in
+from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, save
 
 
 @pytest.fixture
@@ -66,12 +66,24 @@ def test_every_row_is_kept_or_counted(take):
     assert sum(report.kept.values()) + left_out == report.rows_read == 186
 
 
-def test_rows_come_in_file_order_with_the_split_of_their_hash(take):
+def test_rows_come_in_file_order(take):
     intake = take()
     rows = list(intake.rows())
     assert [row.line for _, row in rows] == list(range(2, 182))
-    assert all(split == own_split(row.fields[0]) for split, row in rows)
     assert Counter(split for split, _ in rows) == intake.report.kept
+
+
+def test_each_category_has_its_shares(take):
+    found = Counter((row.category, split) for split, row in take().rows())
+    assert found == {
+        (category, split): rows
+        for category in ("radio", "lamp", "chair")
+        for split, rows in (("train", 48), ("val", 6), ("test", 6))
+    }
+
+
+def test_split_does_not_depend_on_the_order_of_rows(take):
+    assert splits_of(take()) == splits_of(take(plenty=PLENTY[::-1]))
 
 
 def test_rows_can_be_read_again(take):
@@ -156,24 +168,25 @@ def test_examples_are_five_at_most_and_in_file_order(take):
 
 
 def test_only_row_of_a_category_stays_in_train(take):
-    text = text_in("test")
-    intake = take([(text, "rare")])
-    assert splits_of(intake)[text] == "train"
+    intake = take([("thing", "rare")], val_share=0.3, test_share=0.6)
+    assert splits_of(intake)["thing"] == "train"
     assert intake.report.single_row.rows == 1
     assert intake.report.moved_to_train.rows == 0
 
 
-def test_category_whose_rows_all_fall_outside_train_goes_to_train(take):
-    texts = [text_in("test"), text_in("val"), text_in("test", skip=1)]
-    intake = take([(text, "rare") for text in texts])
-    assert {splits_of(intake)[text] for text in texts} == {"train"}
-    assert intake.report.moved_to_train.rows == 3
-
-
-def test_category_with_a_row_in_train_keeps_its_test_rows(take):
-    texts = {text_in(split): split for split in ("train", "val", "test")}
-    found = splits_of(take([(text, "rare") for text in texts]))
-    assert {text: found[text] for text in texts} == texts
+def test_category_whose_rows_are_all_in_held_out_groups_of_another_goes_to_train(take):
+    woods = ("oak", "pine", "ash", "elm", "fir", "yew", "teak", "beech", "birch", "maple")
+    # A set of near duplicates for each wood, which begins with a lamp.
+    rows = [
+        (f"lamp of {wood} with a shade {size}", "lamp" if size < 3 else f"rare {wood}")
+        for wood in woods
+        for size in range(5)
+    ]
+    intake = take(rows, val_share=0.3, test_share=0.3)
+    found = splits_of(intake)
+    assert {found[title] for title, category in rows if category != "lamp"} == {"train"}
+    held_out = [wood for wood in woods if found[f"lamp of {wood} with a shade 0"] != "train"]
+    assert intake.report.moved_to_train.rows == 2 * len(held_out) > 0
 
 
 def test_several_files_are_one_source(tmp_path):
@@ -205,12 +218,11 @@ def test_conflict_across_ready_splits_is_settled_inside_the_held_out_one(take_re
 
 
 @pytest.mark.parametrize("given_split", [(), ("val",), ("test",)])
-def test_missing_ready_splits_are_taken_from_train_by_hash(take_ready, given_split):
+def test_missing_ready_splits_are_taken_from_train(take_ready, given_split):
     intake = take_ready(train=[], **{name: [] for name in given_split})
-    for text, split in splits_of(intake).items():
-        if "of train" in text:
-            by_hash = own_split(text)
-            assert split == ("train" if by_hash in given_split else by_hash)
+    found = Counter(split for text, split in splits_of(intake).items() if "of train" in text)
+    missing = {"val": 8, "test": 8}.keys() - given_split
+    assert found == {"train": 80 - 8 * len(missing), **dict.fromkeys(missing, 8)}
     assert all(intake.report.kept.values())
 
 
@@ -221,10 +233,9 @@ def test_category_that_train_lacks_is_left_out_of_ready_test(take_ready):
     assert report.unknown_category.examples[0].endswith(".csv:2 'unheard'")
 
 
-def test_category_whose_hash_leaves_ready_train_is_not_lost(take_ready):
-    text = text_in("val")
-    intake = take_ready(train=[(text, "rare")], test=[("other", "rare")])
-    assert splits_of(intake)[text] == "train"
+def test_category_with_one_row_in_ready_train_is_learned(take_ready):
+    intake = take_ready(train=[("thing", "rare")], test=[("other", "rare")])
+    assert splits_of(intake)["thing"] == "train"
     assert splits_of(intake)["other"] == "test"
 
 
@@ -299,9 +310,8 @@ def test_no_usable_row_is_refused_with_the_reasons(take):
 
 @pytest.mark.parametrize(("split", "other"), [("val", "test"), ("test", "val")])
 def test_split_without_a_row_is_refused_with_the_remedy(take, split, other):
-    texts = [(text_in("train", skip=i), f"c{i % 2}") for i in range(40)]
-    texts += [(text_in(other, skip=i), f"c{i % 2}") for i in range(3)]
-    message = refusal(take, plenty=texts)
+    shares = {f"{split}_share": 0.001, f"{other}_share": 0.1}
+    message = refusal(take, plenty=[(f"thing {i}", f"c{i % 2}") for i in range(40)], **shares)
     assert f"Received none for {split} " in message
     assert f"--set data.{split}_share" in message
     assert f"--{split}." in message

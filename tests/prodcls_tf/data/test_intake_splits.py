@@ -1,4 +1,4 @@
-"""Whatever the rows: a text is in one split, and added rows move no other."""
+"""Whatever the rows: a text is in one split, and stays there while splits are remembered."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from prodcls_tf.data.folding import fold_row
 from prodcls_tf.data.intake import survey
-from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, own_split, save, text_in
+from prodcls_tf.settings import DataSettings
+from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, save
 
 
-def kept_rows(rows, **sources):
+def kept_rows(rows, splits=None, settings=SETTINGS, **sources):
     """Surveys rows in a folder of their own; split and category by folded text."""
     with tempfile.TemporaryDirectory() as folder:
         named = {"all": [*rows, *PLENTY]} if rows is not None else sources
         files = {name: [save(Path(folder) / f"{name}.csv", r)] for name, r in named.items()}
         found = [
             (fold_row(row.fields), split, row.category)
-            for split, row in survey(files, SETTINGS).rows()
+            for split, row in survey(files, settings, splits).rows()
         ]
     assert len({text for text, _, _ in found}) == len(found)
     return {text: (split, category) for text, split, category in found}
@@ -39,31 +40,83 @@ def test_no_text_is_in_two_splits(one, two, three):
     kept_rows(None, train=[*one, *PLENTY], val=[*two, *PLENTY[:9]], test=[*three, *PLENTY[-9:]])
 
 
+# Shares under which even a few rows leave some in each split.
+LARGE = DataSettings(val_share=0.3, test_share=0.3)
+
+
+@given(st.lists(ROWS, min_size=2, max_size=4))
+def test_no_row_moves_from_test_to_train_whatever_comes(files):
+    with tempfile.TemporaryDirectory() as folder:
+        splits, rows, before = Path(folder, "splits"), [], {}
+        for added in files:
+            rows = [*added, *rows]
+            now = kept_rows(rows, splits, LARGE)
+            for text, (split, _) in before.items():
+                assert (split, now.get(text, ("gone",))[0]) != ("test", "train")
+            before = now
+
+
 def labelled(numbers):
     """Rows whose category depends on the text alone, so that none conflict."""
     return [(f"thing {i}", ["rare", "rarer", "rarest"][i % 3]) for i in numbers]
 
 
-@given(st.lists(st.integers(0, 60), max_size=15), st.lists(st.integers(0, 60), max_size=15))
-def test_added_rows_move_a_row_only_out_of_a_train_that_its_category_lacked(old, new):
-    before, after = kept_rows(labelled(old)), kept_rows(labelled([*new, *old]))
-    for text, (split, category) in before.items():
-        if after[text] != (split, category):
-            by_hash = own_split(text)
-            assert split == "train"
-            assert after[text] == (by_hash, category)
-            own = [t for t, (_, c) in before.items() if c == category]
-            assert all(own_split(t) != "train" for t in own)
+NUMBERS = st.lists(st.integers(0, 60), max_size=15)
 
 
-def test_row_moves_to_its_own_split_once_its_category_has_a_train_row():
-    alone, learned = text_in("test"), text_in("train")
-    assert kept_rows([(alone, "rare")])[alone][0] == "train"
-    assert kept_rows([(alone, "rare"), (learned, "rare")])[alone][0] == "test"
+@given(NUMBERS, NUMBERS)
+def test_added_rows_move_no_row(old, new):
+    with tempfile.TemporaryDirectory() as folder:
+        splits = Path(folder, "splits")
+        before = kept_rows(labelled(old), splits, LARGE)
+        after = kept_rows(labelled([*new, *old]), splits, LARGE)
+    assert {text: after[text] for text in before} == before
 
 
-def test_row_goes_from_test_to_train_only_when_its_category_loses_its_train_row():
-    held, learned = text_in("test"), text_in("train")
-    rows = [(held, "rare"), (learned, "rare")]
-    assert kept_rows(rows)[held][0] == "test"
-    assert kept_rows([*rows, (learned, "lamp"), (learned, "lamp")])[held][0] == "train"
+@given(NUMBERS, NUMBERS)
+def test_rows_that_are_gone_for_a_time_come_back_to_their_split(old, new):
+    with tempfile.TemporaryDirectory() as folder:
+        splits = Path(folder, "splits")
+        before = kept_rows(labelled(old), splits, LARGE)
+        kept_rows(labelled(new), splits, LARGE)
+        after = kept_rows(labelled([*new, *old]), splits, LARGE)
+    assert {text: after[text] for text in before} == before
+
+
+def test_same_rows_once_more_are_split_in_the_same_way(tmp_path):
+    rows = labelled(range(50))
+    once = kept_rows(rows, tmp_path / "splits")
+    assert kept_rows(rows, tmp_path / "splits") == once == kept_rows(rows)
+
+
+def test_row_that_was_tested_on_is_left_out_where_its_category_loses_its_train_row(tmp_path):
+    rows = [("thing one", "rare"), ("thing other", "rare")]
+    settings = DataSettings(val_share=0.05, test_share=0.45)
+    found = kept_rows(rows, tmp_path / "splits", settings)
+    (held,) = [
+        text for text, (split, category) in found.items() if (split, category) == ("test", "rare")
+    ]
+    (learned,) = {text for text, _ in rows} - {held}
+    after = kept_rows([*rows, (learned, "lamp"), (learned, "lamp")], tmp_path / "splits", settings)
+    assert held not in after
+    assert after[learned] == ("train", "lamp")
+
+
+def test_rows_that_chose_weights_are_learned_from_where_their_category_has_no_other(tmp_path):
+    rows = [("thing one", "rare"), ("thing other", "rare")]
+    settings = DataSettings(val_share=0.45, test_share=0.05)
+    found = kept_rows(rows, tmp_path / "splits", settings)
+    (val,) = [
+        text for text, (split, category) in found.items() if (split, category) == ("val", "rare")
+    ]
+    (learned,) = {text for text, _ in rows} - {val}
+    after = kept_rows([*rows, (learned, "lamp"), (learned, "lamp")], tmp_path / "splits", settings)
+    assert after[val] == ("train", "rare")
+
+
+def test_row_that_was_tested_on_is_learned_from_where_its_category_has_no_other_left(tmp_path):
+    rows = [("thing one", "rare"), ("thing other", "rare")]
+    settings = DataSettings(val_share=0.05, test_share=0.45)
+    found = kept_rows(rows, tmp_path / "splits", settings)
+    left = [row for row in rows if found[row[0]][0] == "test"]
+    assert kept_rows(left, tmp_path / "splits", settings)[left[0][0]] == ("train", "rare")
