@@ -23,7 +23,14 @@ from tfx.dsl.io import fileio
 from prodcls_tf.errors import ModelError, OutputError, ProdclsError
 from prodcls_tf.manifest import MANIFEST, STAGING, Manifest
 from prodcls_tf.release.order import CONFIG_FILE, Order, parse_order
-from prodcls_tf.release.versions import GRAPH, next_number, superseded, version_numbers
+from prodcls_tf.release.versions import (
+    GRAPH,
+    HIGHEST,
+    highest_ever,
+    next_number,
+    superseded,
+    version_numbers,
+)
 
 # The marker of a version that is being removed ends in its number, too.
 _GONE = "gone-"
@@ -62,9 +69,10 @@ def push(model: Path, base: str, *, keep: int, clock: Callable[[], float] = time
     with _telling_why(base):
         fileio.makedirs(base)
         sweep(base)
-        number = next_number(_numbers(base), clock())
+        number = next_number([*_numbers(base), _highest(base)], clock())
         version, marker = f"{base}/{number}", f"{base}/{STAGING}{number}"
         _write(marker, b"")
+        _write(f"{base}/{HIGHEST}", str(number).encode())
         try:
             for name in [*(n for n in manifest.files if n != GRAPH), GRAPH]:
                 _copy(model / name, f"{version}/{name}", manifest.files[name].sha256)
@@ -162,6 +170,11 @@ def _names(base: str) -> list[str]:
 
 def _numbers(base: str) -> list[int]:
     return version_numbers(_names(base))
+
+
+def _highest(base: str) -> int:
+    file = f"{base}/{HIGHEST}"
+    return highest_ever(_read(file)) if fileio.exists(file) else 0
 
 
 def _complete(base: str) -> list[int]:

@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Optional
 
-from prodcls_tf.durable import sync_folder
+from prodcls_tf.durable import sync_folder, write_through
 from prodcls_tf.errors import ModelError, OutputError, ProdclsError, SettingsError
 from prodcls_tf.manifest import MANIFEST, STAGING, Manifest, write_manifest
 from prodcls_tf.release.order import read_order
 from prodcls_tf.release.versions import (
     GRAPH,
+    HIGHEST,
     WEIGHTS,
     complete_versions,
+    highest_ever,
     next_number,
     superseded,
     version_numbers,
@@ -60,11 +62,12 @@ def push(model: Path, base: Path, *, keep: int = 5, clock: Callable[[], float] =
         sync_folder(base.parent)
         with held(base):
             sweep(base)
-            number = next_number(_numbers(base), clock())
+            number = next_number([*_numbers(base), _highest(base)], clock())
             staged, version = base / f"{STAGING}{number}", base / str(number)
             try:
                 _copy(model, staged)
                 _check(staged, model)
+                write_through(base / HIGHEST, str(number).encode())
                 staged.rename(version)
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
@@ -147,6 +150,12 @@ def _remove_superseded(base: Path, keep: int) -> None:
 
 def _numbers(base: Path) -> list[int]:
     return version_numbers(entry.name for entry in base.iterdir())
+
+
+def _highest(base: Path) -> int:
+    """The number of the highest version ever: that one may have been deleted since."""
+    file = base / HIGHEST
+    return highest_ever(file.read_bytes()) if file.is_file() else 0
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -11,6 +11,9 @@ from prodcls_tf.manifest import MANIFEST, Manifest
 GRAPH = "saved_model.pb"
 WEIGHTS = "variables/variables.index"
 
+# Beside the versions: the highest number that one of them ever had.
+HIGHEST = ".highest"
+
 # The messages of TensorFlow Serving's protocol hold versions as int64.
 _LARGEST = 2**63 - 1
 
@@ -36,7 +39,7 @@ def next_number(taken: Sequence[int], now: float) -> int:
     """Numbers the next version: by the clock, and above all others whatever the clock says.
 
     Args:
-      taken: all numbers in the model's folder.
+      taken: all numbers in the model's folder, and the highest that there ever was.
       now: seconds since the epoch.
 
     Returns:
@@ -47,6 +50,16 @@ def next_number(taken: Sequence[int], now: float) -> int:
       1700000001
     """
     return max([int(now), *(number + 1 for number in taken)])
+
+
+def highest_ever(content: bytes) -> int:
+    """Reads the content of `HIGHEST`; 0 for one that a power cut left in pieces.
+
+    Example:
+      >>> highest_ever(b"1700000000"), highest_ever(b"")
+      (1700000000, 0)
+    """
+    return max(version_numbers([content.decode("ascii", "replace")]), default=0)
 
 
 def superseded(

@@ -99,7 +99,8 @@ def run_in(shop: Shop, *overrides: str) -> Run:
     events: list[progress.Event] = []
     with progress.listening(events.append):
         summary = run(shop.settings(*overrides), {"all": [shop.products]}, shop.out)
-    versions = sorted(path.name for path in (shop.out / "serving" / "prodcls").iterdir())
+    pushed = (shop.out / "serving" / "prodcls").iterdir()
+    versions = sorted(path.name for path in pushed if path.is_dir())
     curves = {path.name for path in (shop.out / "logs").rglob("events.out.tfevents.*")}
     return Run(summary, events, versions, curves)
 

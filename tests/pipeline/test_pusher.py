@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,11 @@ def test_remote_versions_are_whole_and_rise(model: Path, base: Path) -> None:
     assert leftovers(base) == []
 
 
+def test_remote_versions_rise_above_one_that_was_deleted(model: Path, base: Path) -> None:
+    shutil.rmtree(_push(model, base))
+    assert _push(model, base) == f"{base}/8"
+
+
 def test_remote_graph_and_manifest_come_last(
     model: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +171,7 @@ def test_remote_push_of_a_damaged_model_leaves_nothing(model: Path, base: Path) 
     (model / "saved_model.pb").write_text("graph gold")
     with pytest.raises(ModelError, match="which differs"):
         _push(model, base)
-    assert list(base.iterdir()) == []
+    assert (versions(base), leftovers(base)) == ([], [])
     (model / MANIFEST).unlink()
     with pytest.raises(ModelError, match="must have a manifest"):
         _push(model, base)

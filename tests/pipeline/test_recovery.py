@@ -86,6 +86,7 @@ def test_rerun_after_the_kills_ends_and_repeats_no_finished_step(killed_everywhe
 
 def test_only_whole_versions_are_left_in_the_serving_folder(killed_everywhere):
     shop, _ = killed_everywhere
-    folders = list((shop.out / "serving" / "prodcls").iterdir())
+    base = shop.out / "serving" / "prodcls"
+    folders = [entry for entry in base.iterdir() if entry.is_dir()]
     assert all(folder.name.isdigit() for folder in folders)
     assert all(check_manifest(folder) for folder in folders)

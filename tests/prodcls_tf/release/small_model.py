@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from prodcls_tf.manifest import check_manifest, write_manifest
+from prodcls_tf.release.versions import HIGHEST
 
 
 def export(folder: Path, content: str = "good", size: int = 2000) -> Path:
@@ -32,5 +33,6 @@ def check_all(base: Path) -> None:
 
 
 def leftovers(base: Path) -> list[str]:
-    """What lies beside the versions."""
-    return [entry.name for entry in base.iterdir() if not entry.name.isdigit()]
+    """What lies beside the versions that should not."""
+    names = [entry.name for entry in base.iterdir() if entry.name != HIGHEST]
+    return [name for name in names if not name.isdigit()]

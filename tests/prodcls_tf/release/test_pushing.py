@@ -20,6 +20,7 @@ from prodcls_tf.manifest import MANIFEST, STAGING, Manifest
 from prodcls_tf.release.moves import promote, roll_back
 from prodcls_tf.release.order import Order, config_file, write_order
 from prodcls_tf.release.pushing import clean, find_pushed, held, push
+from prodcls_tf.release.versions import HIGHEST
 from tests.conftest import ROOT
 from tests.disks import AS_ROOT, small_disk
 
@@ -57,6 +58,22 @@ def test_versions_rise_when_the_clock_is_an_hour_back(model: Path, base: Path) -
     first = push(model, base, clock=at(1700000000))
     second = push(model, base, clock=at(1700000000 - 3600))
     assert int(second.name) == int(first.name) + 1
+
+
+def test_versions_rise_above_one_that_was_deleted(model: Path, base: Path) -> None:
+    first = push(model, base, clock=at(1700000000))
+    shutil.rmtree(first)
+    second = push(model, base, clock=at(1700000000 - 3600))
+    assert int(second.name) == int(first.name) + 1
+
+
+@pytest.mark.parametrize("content", [b"", b"17\xff", b"-8", b"1e9"])
+def test_highest_number_that_cannot_be_read_counts_for_none(
+    model: Path, base: Path, content: bytes
+) -> None:
+    base.mkdir(parents=True)
+    (base / HIGHEST).write_bytes(content)
+    assert push(model, base, clock=at(7)).name == "7"
 
 
 @pytest.mark.parametrize("name", ["1800000000", "001800000000"])
@@ -177,7 +194,7 @@ def test_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
         version = push(small, base)
         with pytest.raises(OutputError, match=r"No space left.*serves on\. Free some space"):
             push(large, base)
-        assert list(base.iterdir()) == [version]
+        assert (versions(base), leftovers(base)) == ([int(version.name)], [])
         check_all(base)
         shutil.rmtree(version)
         push(large, base)
