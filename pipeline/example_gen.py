@@ -42,6 +42,9 @@ INTAKE_REPORT = "intake.json"
 REJECTS = "rejects.csv"
 SPLITS_FILE = "splits.parquet"
 
+# Where the first row of each category stands.
+PLACES = "places.json"
+
 # A shard is what one worker reads at a time; 20,000 titles are about 1 MB compressed.
 ROWS_PER_SHARD = 20_000
 
@@ -146,6 +149,8 @@ class Passes:
             )
             conclusion = conclude(surveyed, self.files, self.settings, self.work, memory)
             self._save(conclusion.report, self.folder)
+            places = json.dumps(conclusion.places, ensure_ascii=False, indent=0)
+            (self.folder / PLACES).write_text(places, encoding="utf-8", errors="surrogateescape")
             check_usable(conclusion, surveyed, self.settings)
         except RejectsError as error:
             # Nothing of this step will stay, so what it found goes where a person finds it.

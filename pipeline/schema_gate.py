@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, ClassVar, Optional
+from typing import Any, ClassVar, NamedTuple, Optional
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
@@ -28,7 +28,7 @@ from tfx.types.standard_artifacts import (
 
 from pipeline import accepted
 from pipeline.accepted import Baseline, State
-from pipeline.example_gen import INTAKE_REPORT
+from pipeline.example_gen import INTAKE_REPORT, PLACES
 from pipeline.schema_checks import category_distance, unlike_schema
 from pipeline.schema_proto import allowed_categories, read_schema, to_review
 from prodcls_tf.data.anomalies import AnomalyReport, listed
@@ -44,6 +44,22 @@ ANOMALIES = "anomalies.json"
 
 # Rows that are counted at a time.
 _BATCH = 8192
+
+
+class Intake(NamedTuple):
+    """What the gate needs of intake's reports.
+
+    Attributes:
+      left_out: rows that no split has.
+      places: where the first row of each category stands, `file:line`.
+      without_text: where the first rows without a text stand.
+      without_label: where those without a category do.
+    """
+
+    left_out: LeftOut
+    places: Mapping[str, str]
+    without_text: Sequence[str]
+    without_label: Sequence[str]
 
 
 class SchemaGateExecutor(BaseExecutor):
@@ -73,16 +89,17 @@ class SchemaGateExecutor(BaseExecutor):
             split: _statistics(_split(input_dict["statistics"], split) / STATISTICS_FILE)
             for split in names
         }
+        intake = _intake(Path(examples.uri))
         baseline = Baseline(
             origin=exec_properties["origin"],
             files=json.loads(exec_properties["sources"]),
             columns=columns,
             splits={split: profile_of(_split([examples], split), columns) for split in names},
-            left_out=_left_out(Path(examples.uri, INTAKE_REPORT)),
+            left_out=intake.left_out,
         )
         state = accepted.newest(folder)
         settings = ChecksSettings.model_validate_json(exec_properties["checks"])
-        report = check(baseline, statistics, state, settings)
+        report = check(baseline, statistics, state, settings, intake)
         if report.stopping or state is None:
             inferred = read_schema(Path(input_dict["schema"][0].uri, SCHEMA_FILE))
             paths = {path for split in baseline.splits.values() for path in split.categories}
@@ -177,6 +194,7 @@ def check(
     statistics: Mapping[str, DatasetFeatureStatisticsList],
     state: Optional[State],
     settings: ChecksSettings,
+    intake: Intake,
 ) -> AnomalyReport:
     """Compares rows with the accepted state, and val and test with train.
 
@@ -185,6 +203,7 @@ def check(
       statistics: TFDV's, by split.
       state: what was accepted; None for nothing yet.
       settings: what may differ by how much.
+      intake: knows where rows stand.
 
     Returns:
       All that is unusual.
@@ -209,12 +228,20 @@ def check(
     drift = category_distance(_statistics(state.statistics), statistics[TRAIN], "drift")
     shares = category_shares(drift, before.splits[TRAIN], now.splits[TRAIN])
     known = allowed_categories(schema)
+    texts = ", ".join(column for name, column in now.columns.items() if name != CATEGORY)
     return AnomalyReport.of(
         state.number,
         [
             *unlike_schema(schema, statistics[TRAIN], {**before.columns, **now.columns}),
-            *compare(before.splits, now.splits, settings, known, label),
-            *compare_left_out(before.left_out, now.left_out, settings, _texts(now), label),
+            *compare(before.splits, now.splits, settings, known, label, intake.places),
+            *compare_left_out(
+                before.left_out,
+                now.left_out,
+                settings,
+                texts,
+                label,
+                {texts: intake.without_text, label: intake.without_label},
+            ),
             *judge(shares, label, TRAIN, "drift", settings.max_category_drift),
             *skewed,
         ],
@@ -245,21 +272,22 @@ def profile_of(split: Path, columns: Mapping[str, str]) -> Profile:
     return profile
 
 
-def _left_out(report: Path) -> LeftOut:
+def _intake(examples: Path) -> Intake:
     try:
-        found = IntakeReport.model_validate_json(report.read_text(encoding="utf-8"))
+        found = IntakeReport.model_validate_json((examples / INTAKE_REPORT).read_bytes())
+        places = json.loads((examples / PLACES).read_bytes())
     except (OSError, ValueError) as error:
         raise DataError(
-            f"The report of intake must be readable. Received {report}: {error}. Move the folder "
-            f"{report.parent} away, and run again."
+            f"The reports of intake must be readable. Received those in {examples}: {error}. Move "
+            "that folder away, and run again."
         ) from None
-    return LeftOut(
-        rows=found.rows_read, no_text=found.empty_text.rows, no_label=found.empty_label.rows
+    empty, unlabelled = found.empty_text, found.empty_label
+    return Intake(
+        LeftOut(rows=found.rows_read, no_text=empty.rows, no_label=unlabelled.rows),
+        places,
+        without_text=empty.examples,
+        without_label=unlabelled.examples,
     )
-
-
-def _texts(baseline: Baseline) -> str:
-    return ", ".join(column for name, column in baseline.columns.items() if name != CATEGORY)
 
 
 def _split(artifacts: list[Artifact], split: str) -> Path:

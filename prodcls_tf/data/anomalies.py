@@ -47,6 +47,7 @@ class Anomaly(BaseModel):
       distance: how far these are apart, 0 to 1, where that was measured.
       threshold: the most that they may be apart.
       examples: the first few of what it is about, such as category paths.
+      places: where rows that it is about stand, `file:line`, where single rows show it.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Anomaly(BaseModel):
     distance: Optional[float] = None
     threshold: Optional[float] = None
     examples: list[str] = Field(default_factory=list)
+    places: list[str] = Field(default_factory=list)
 
     @property
     def excess(self) -> float:

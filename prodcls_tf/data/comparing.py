@@ -6,7 +6,7 @@ for a file of a million rows, and one of a hundred raises no false alarm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Optional
 
 from prodcls_tf.data.anomalies import ALL_SPLITS, EXAMPLES, Anomaly
@@ -37,6 +37,7 @@ def compare(
     settings: ChecksSettings,
     known: Optional[Collection[str]] = None,
     label: str = "category",
+    places: Optional[Mapping[str, str]] = None,
 ) -> list[Anomaly]:
     """Compares the rows of a run with those accepted before: categories, and texts of train.
 
@@ -48,6 +49,7 @@ def compare(
       settings: what may differ by how much.
       known: the categories that are allowed; None for those of `accepted`.
       label: the column of the categories.
+      places: where the first row of a category stands, if that is known.
 
     Returns:
       What is unusual, in no order.
@@ -64,7 +66,7 @@ def compare(
         "length": settings.max_length_drift,
         "language": settings.max_language_drift,
     }
-    found = list(_categories(accepted, now, settings, known, label))
+    found = list(_categories(accepted, now, settings, known, label, places))
     for column, texts in now[TRAIN].fields.items():
         expected = accepted[TRAIN].fields.get(column)
         if expected is not None:
@@ -75,7 +77,12 @@ def compare(
 
 
 def compare_left_out(
-    was: LeftOut, now: LeftOut, settings: ChecksSettings, texts: str, label: str
+    was: LeftOut,
+    now: LeftOut,
+    settings: ChecksSettings,
+    texts: str,
+    label: str,
+    places: Optional[Mapping[str, Sequence[str]]] = None,
 ) -> list[Anomaly]:
     """Compares how many rows had no text or no category, of which profiles know nothing.
 
@@ -85,6 +92,7 @@ def compare_left_out(
       settings: what may differ by how much.
       texts: the text columns, as a person calls them.
       label: the column of the categories.
+      places: where the first of these rows stand, by these columns, if that is known.
 
     Returns:
       What is unusual.
@@ -96,14 +104,15 @@ def compare_left_out(
       ('empty_drift', 'category')
     """
     counts = {texts: (was.no_text, now.no_text), label: (was.no_label, now.no_label)}
-    return [
-        anomaly
-        for column, (before, after) in counts.items()
-        for anomaly in judge(
-            measure_empty(before, was.rows, after, now.rows, "of the rows read have nothing there"),
-            column, ALL_SPLITS, "drift", settings.max_empty_drift,
-        )
-    ]  # fmt: skip
+    found = []
+    for column, (before, after) in counts.items():
+        first = list((places or {}).get(column, []))
+        words = "of the rows read have nothing there"
+        empty = measure_empty(before, was.rows, after, now.rows, words)
+        for anomaly in judge(empty, column, ALL_SPLITS, "drift", settings.max_empty_drift):
+            told = {"message": anomaly.message + _first(first), "places": first}
+            found.append(anomaly.model_copy(update=told))
+    return found
 
 
 def skew(now: Mapping[str, Profile], settings: ChecksSettings) -> list[Anomaly]:
@@ -215,6 +224,7 @@ def _categories(
     settings: ChecksSettings,
     known: Optional[Collection[str]],
     label: str,
+    places: Optional[Mapping[str, str]],
 ) -> Iterator[Anomaly]:
     """Finds categories that are new, and those that have vanished."""
     before, after = _rows_by_category(accepted), _rows_by_category(now)
@@ -222,7 +232,7 @@ def _categories(
     new = {path: rows for path, rows in after.items() if path not in allowed}
     if new:
         stops = settings.new_categories == "stop"
-        yield _of_categories("new_category", label, new, "not accepted before", stops, 0)
+        yield _of_categories("new_category", label, new, "not accepted before", stops, 0, places)
     # A category that a person has taken out of the schema is not missed.
     gone = {path: rows for path, rows in before.items() if path in allowed and path not in after}
     share = sum(after.values()) / max(1, sum(before.values()))
@@ -243,10 +253,14 @@ def _of_categories(
     what: str,
     stops: bool,
     expected: Optional[int] = None,
+    places: Optional[Mapping[str, str]] = None,
 ) -> Anomaly:
     total = sum(rows.values())
     largest = sorted(rows, key=lambda path: (-rows[path], path))[:EXAMPLES]
-    shown = ", ".join(f"{path!r} ({rows[path]:,} rows)" for path in largest)
+    first = {path: [place] for path in largest if (place := (places or {}).get(path))}
+    shown = ", ".join(
+        f"{path!r} ({rows[path]:,} rows{_first(first.get(path, []))})" for path in largest
+    )
     more = ", ..." if len(rows) > len(largest) else ""
     count = f"{len(rows):,} categor{'y' if len(rows) == 1 else 'ies'}"
     return Anomaly(
@@ -258,7 +272,13 @@ def _of_categories(
         expected=total if expected is None else expected,
         received=0 if expected is None else total,
         examples=largest,
+        places=[place for some in first.values() for place in some],
     )
+
+
+def _first(places: Sequence[str]) -> str:
+    """Says where the first row stands, if that is known."""
+    return f", the first at {places[0]}" if places else ""
 
 
 def _rows_by_category(profiles: Mapping[str, Profile]) -> Mapping[str, int]:

@@ -33,10 +33,12 @@ class Conclusion(NamedTuple):
     Attributes:
       report: what was kept and what was left out, and why.
       categories: the category paths that train has, sorted.
+      places: where the first row that is kept of each category stands, `file:line`.
     """
 
     report: IntakeReport
     categories: list[str]
+    places: dict[str, str]
 
 
 def conclude(
@@ -67,7 +69,7 @@ def conclude(
         if not any(_rows(found) for found in surveyed if found.part.source == source):
             raise no_rows(list(files))
     decisions = _decide(surveyed, sources, settings, work, memory)
-    return Conclusion(_report(surveyed, decisions), decisions.categories)
+    return Conclusion(_report(surveyed, decisions), decisions.categories, decisions.places)
 
 
 def check_usable(
@@ -84,7 +86,7 @@ def check_usable(
       RejectsError: too many rows cannot be read.
       InputError: nothing can be learned from what is left.
     """
-    report, categories = conclusion
+    report, categories, _ = conclusion
     rejects = itertools.chain.from_iterable(found.rejects for found in surveyed)
     _check_rejects(report, list(itertools.islice(rejects, EXAMPLES)), settings.max_rejects)
     files = list(dict.fromkeys(found.part.path for found in surveyed))

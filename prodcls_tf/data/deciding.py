@@ -36,11 +36,13 @@ class Decisions:
       rows: how many have each `Verdict`.
       categories: those that train has, sorted.
       findings: by their names in `report.IntakeReport`.
+      places: where the first row that is kept of each category stands, `file:line`.
     """
 
     rows: list[int]
     categories: list[str]
     findings: dict[str, Finding]
+    places: dict[str, str]
 
 
 def decide(
@@ -84,7 +86,7 @@ def decide(
         counts.add(records, fate)
         if near:
             found["near_duplicates"].add(records[_repeated(records["position"])])
-    _by_category(runs, verdict, counts, found)
+    firsts = _by_category(runs, verdict, counts, found)
     rows = np.zeros(len(Verdict), np.int64)
     for start in range(0, len(verdict), _CHUNK):
         rows += np.bincount(verdict[start : start + _CHUNK], minlength=len(Verdict))
@@ -92,6 +94,7 @@ def decide(
         rows=rows.tolist(),
         categories=sorted(names[number] for number in np.flatnonzero(counts.learned)),
         findings={name: tally.finding(place, names, _NAMED[name]) for name, tally in found.items()},
+        places={names[number]: place(*first) for number, first in sorted(firsts.items())},
     )
 
 
@@ -180,8 +183,13 @@ def _repeated(numbers: Array) -> Array:
 
 def _by_category(
     runs: Iterable[Run], verdict: Array, counts: _Counts, found: dict[str, _Tally]
-) -> None:
-    """Gives train the rows of categories it has none of; refuses those that were given else."""
+) -> dict[int, tuple[int, int]]:
+    """Gives train the rows of categories it has none of; refuses those that were given else.
+
+    Returns:
+      The first row that is kept of each category: its number and line.
+    """
+    firsts: dict[int, tuple[int, int]] = {}
     for run in runs:
         records = run.read(run.start, run.stop - run.start)
         category, row = records["category"], records["row"]
@@ -197,6 +205,16 @@ def _by_category(
         found["single_row"].add(records[single & (fate == Verdict.TRAIN)])
         found["moved_to_train"].add(records[moved & ~single])
         found["unknown_category"].add(records[unknown])
+        for first in _first_of_each(records[fate <= Verdict.TEST]):
+            number, stands = int(first["category"]), (int(first["row"]), int(first["line"]))
+            firsts[number] = min(stands, firsts.get(number, stands))
+    return firsts
+
+
+def _first_of_each(records: Array) -> Array:
+    """The first row of each category."""
+    records = records[np.argsort(records["row"])]
+    return records[np.unique(records["category"], return_index=True)[1]]
 
 
 class _Tally:

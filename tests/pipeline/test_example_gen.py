@@ -93,13 +93,16 @@ def test_step_leaves_report_and_rows_left_out_beside_the_splits(tmp_path: Path) 
     products.write_text(f"title,category\na &amp; b,lamp\nx,y,z\n,lamp\n{GOOD}", encoding="utf-8")
     examples = _step({"all": [products]}, tmp_path / "examples")
     assert sorted(path.name for path in examples.iterdir()) == [
-        "Split-test", "Split-train", "Split-val", "intake.json", "rejects.csv", "splits.parquet"
+        "Split-test", "Split-train", "Split-val",
+        "intake.json", "places.json", "rejects.csv", "splits.parquet",
     ]  # fmt: skip
     report = json.loads((examples / "intake.json").read_text(encoding="utf-8"))
     assert (report["rows_read"], report["cleaned"]["rows"]) == (123, 1)
     with (examples / "rejects.csv").open(encoding="utf-8", newline="") as stream:
         rows = [(row["line"], row["reason"]) for row in csv.DictReader(stream)]
     assert rows == [("3", "3 cells instead of 2"), ("4", "no text")]
+    places = json.loads((examples / "places.json").read_text(encoding="utf-8"))
+    assert places == {"lamp": f"{products}:2", "radio": f"{products}:65"}
     titles = [e["title"] for e in _read(examples / "Split-*" / "*")]
     assert "a & b" in titles
     assert len(titles) == 121

@@ -17,7 +17,7 @@ from google.protobuf import text_format
 from tfx.types import standard_artifacts
 
 from pipeline import accepted
-from pipeline.example_gen import INTAKE_REPORT, write_splits
+from pipeline.example_gen import INTAKE_REPORT, PLACES, write_splits
 from pipeline.out_folder import OutFolder
 from pipeline.records import Records, step_of
 from pipeline.runner import run
@@ -68,9 +68,11 @@ class Gate:
         write_splits(_rows(by_split, len(columns)), columns, Path(examples.uri))
         intake = IntakeReport(
             rows_read=sum(map(len, by_split.values())) + no_text + no_label,
-            empty_text=Finding(rows=no_text),
-            empty_label=Finding(rows=no_label),
+            empty_text=Finding(rows=no_text, examples=["products.csv:7"]),
+            empty_label=Finding(rows=no_label, examples=["products.csv:8", "products.csv:9"]),
         )
+        places = {category: f"products.csv:{n}" for n, (_, category) in enumerate(rows[::-1])}
+        Path(examples.uri, PLACES).write_text(json.dumps(places), encoding="utf-8")
         Path(examples.uri, INTAKE_REPORT).write_text(intake.model_dump_json(), encoding="utf-8")
         for split, some in by_split.items():
             described = _statistics(some, columns)
@@ -169,7 +171,9 @@ def test_new_category_is_stopped_until_it_is_accepted(guarded: Gate) -> None:
     rows = [*shop_rows(), ("oak desk", "Furniture")]
     message, unusual = guarded.stopped(rows)
     assert list(unusual) == ["new_category"]
-    assert "'kind': 1 category not accepted before: 'Furniture' (3 rows)" in message
+    where = "'Furniture' (3 rows, the first at products.csv:0)"
+    assert f"'kind': 1 category not accepted before: {where}" in message
+    assert unusual["new_category"].places == ["products.csv:0"]
     assert f"prodcls schema accept --out {guarded.out}" in message
     guarded.accept()
     assert guarded(rows) == AnomalyReport(against=2)
@@ -225,6 +229,7 @@ def test_rows_that_intake_left_out_for_being_empty_stop(
     message, unusual = guarded.stopped(shop_rows(), **{left_out: 450})
     assert f"'{column}': 33.3 % of the rows read have nothing there, 0.0 % are expected" in message
     assert (unusual["empty_drift"].feature, unusual["empty_drift"].split) == (column, "all")
+    assert f", the first at {unusual['empty_drift'].places[0]}" in message
     guarded.accept()
     assert not guarded(shop_rows(), **{left_out: 450}).stopping
 
