@@ -100,7 +100,8 @@ def other_files(paths: Iterable[str | Path]) -> list[Path]:
       >>> other_files(["exports"])  # doctest: +SKIP
       [PosixPath('exports/notes.txt'), PosixPath('exports/shop.xlsx')]
     """
-    folders = [folder for given in paths for folder in _folders(Path(given).expanduser())]
+    matches = [match for given in paths for match in _matches(Path(given).expanduser())]
+    folders = [match for match in matches if match.is_dir()]
     files = (file for folder in folders for file in files_below(folder) if kind_of(file) is None)
     return list(dict.fromkeys(files))
 
@@ -199,33 +200,27 @@ def refusing_unreadable(path: Path) -> Iterator[None]:
 
 def _expand(path: Path) -> list[Path]:
     """The files that one argument stands for."""
-    folders = _folders(path)
-    if folders:
-        return [file for folder in folders for file in _below(folder)]
-    if path.exists():
-        return [_supported(path)]
-    if glob.has_magic(str(path)):
-        matches = _matches(path)
-        if not matches:
-            raise InputError(
-                f"A pattern must match at least one file. Received: {path}, which matches none. "
-                "Check the folder, and put the pattern between quotes in a shell."
-            )
-        return [_supported(match) for match in matches if not match.is_dir()]
-    raise InputError(
-        f"A product file must exist. Received: {path}, which does not. Check the path."
-    )
-
-
-def _folders(path: Path) -> list[Path]:
-    """The folders that are searched for one argument."""
-    if path.exists():
-        return [path] if path.is_dir() else []
     matches = _matches(path)
-    return matches if all(match.is_dir() for match in matches) else []
+    if not matches and glob.has_magic(str(path)):
+        raise InputError(
+            f"A pattern must match at least one file. Received: {path}, which matches none. "
+            "Check the folder, and put the pattern between quotes in a shell."
+        )
+    if not matches:
+        raise InputError(
+            f"A product file must exist. Received: {path}, which does not. Check the path."
+        )
+    return [
+        file
+        for match in matches
+        for file in (_below(match) if match.is_dir() else [_supported(match)])
+    ]
 
 
 def _matches(path: Path) -> list[Path]:
+    """The files and folders that one argument stands for; a name with a bracket may be one."""
+    if path.exists():
+        return [path]
     return [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
 
 

@@ -42,6 +42,12 @@ def test_pattern_that_matches_folders_only_looks_into_them(write, tmp_path):
     assert [path.name for path in find_files([tmp_path / "day*"])] == ["a.csv", "b.csv"]
 
 
+def test_pattern_that_matches_files_and_folders_takes_both(write, tmp_path):
+    write("day1.csv", "x"), write("day2/b.csv", "x"), write("day2/c.txt", "x")
+    assert [path.name for path in find_files([tmp_path / "day*"])] == ["day1.csv", "b.csv"]
+    assert other_files([tmp_path / "day*"]) == [tmp_path / "day2/c.txt"]
+
+
 def test_file_with_brackets_in_its_name_is_no_pattern(write):
     path = write("shop [1].csv", "x")
     assert find_files([path]) == [path]
