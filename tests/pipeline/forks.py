@@ -83,11 +83,12 @@ class Forks:
     Args:
       shop: whose; its folder is on the disk that can be filled.
       folder: gets the settings and what the runs say.
+      overrides: of the shop's settings.
     """
 
-    def __init__(self, shop: Shop, folder: Path) -> None:
+    def __init__(self, shop: Shop, folder: Path, *overrides: str) -> None:
         settings = folder / "settings.yaml"
-        settings.write_text(shop.settings().to_yaml())
+        settings.write_text(shop.settings(*overrides).to_yaml())
         self._said = folder / "stderr"
         self._filler = shop.out / "filler"
         self._process = subprocess.Popen(

@@ -14,17 +14,22 @@ from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
 from pipeline.out_folder import OutFolder
 from prodcls_tf.manifest import check_manifest
+from tests.tiny import POOR
 
 from .conftest import STEPS, Shop, write_products
 from .forks import Forks
 
 pytestmark = pytest.mark.slow
 
+# With a search before the training, every component takes part.
+SEARCHED = [*STEPS[:6], "Tuner", *STEPS[6:]]
+
 # Seconds after which those that take longest are in the middle of their work.
 LATE = {
     "ProductExampleGen": 0.5,
     "StatisticsGen": 1.0,
     "Transform": 3.0,
+    "Tuner": 3.0,
     "Trainer": 3.0,
     "Evaluator": 1.0,
     "Canary": 1.0,
@@ -54,10 +59,10 @@ def killed_everywhere(shop, tmp_path_factory):
     folder = tmp_path_factory.mktemp("recovery")
     own = Shop(folder / "products.csv", shop.encoder, folder / "out")
     write_products(own.products, 160)
-    forks = Forks(own, folder)
+    forks = Forks(own, folder, *POOR, "tuning.enabled=true")
     with contextlib.closing(forks):
         seen = {}
-        for step in STEPS:
+        for step in SEARCHED:
             code = forks.killed(step, LATE.get(step, 0.0))
             seen[step] = (code, live_without_files(own), told_of_rows(own))
         assert forks.run() == 0, (folder / "stderr").read_text()[-2000:]
@@ -81,7 +86,10 @@ def test_rerun_after_the_kills_ends_and_repeats_no_finished_step(killed_everywhe
     summary = json.loads(OutFolder(shop.out).summary.read_text())
     assert summary["pushed"]
     # The last kill was in the last step; all before it had ended in one of the former tries.
-    assert set(list(seen)[:-1]) <= set(summary["cached"])
+    assert set(list(seen)[:-1]) - {"Tuner"} <= set(summary["cached"])
+    # A search that has ended is looked up, by another step.
+    assert "Tuner" not in summary["seconds"]
+    assert summary["hparams"]
 
 
 def test_only_whole_versions_are_left_in_the_serving_folder(killed_everywhere):
