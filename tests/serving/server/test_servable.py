@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 
 from serving.saved_model import LocalModel
 from serving.server import servable as module
@@ -211,6 +212,13 @@ def test_options_reach_the_session():
     assert options.inter_op_parallelism_threads == -1
     assert options.gpu_options.per_process_gpu_memory_fraction == 0.5
     assert options.gpu_options.allow_growth
+
+
+def test_what_makes_no_run_faster_is_left_out_of_planning():
+    rewriting = SessionOptions().to_proto().graph_options.rewrite_options
+    assert rewriting.meta_optimizer_iterations == RewriterConfig.ONE
+    assert rewriting.disable_tfg_optimizer
+    assert rewriting.memory_optimization == RewriterConfig.NO_MEM_OPT
 
 
 def test_operations_run_in_the_thread_that_asks_if_told_so(tmp_path):
