@@ -2,8 +2,8 @@
 
 Linux has two ways to put a thread behind others. SCHED_IDLE lets it run where nothing else wants
 to, so that requests hardly notice it; on cores that are always busy it never gets on. A higher
-niceness leaves it a tenth of what another thread gets. So a thread begins with the first and is
-given the second when it starves, where the system lets a process take the first one back.
+niceness leaves it a share of them. So a thread begins with the first and is given the second when
+it starves, where the system lets a process take the first one back.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from typing import Generic, NamedTuple, Optional, TypeVar
 
 T = TypeVar("T")
 
-# Steps below the server's own priority; each is a tenth of the share of a core less.
-_NICENESS = 10
+# Steps below the server's own priority. Five leave a thread a quarter of a core that another one
+# wants, too: beside clients that fill the cores, a large model is then loaded within 10 s.
+_NICENESS = 5
 _LOWEST = 19
 
 # A thread starves where it wants a core and gets less of it than that niceness would leave it.
 _LOOK_SECONDS = 0.5
-_STARVING = 0.1
+_STARVING = 0.25
 
 # After work of the first length that held the GIL, a pause of the second one.
 _PIECE_SECONDS = 0.005
