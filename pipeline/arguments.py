@@ -73,7 +73,7 @@ class Places:
       schema: what rows were accepted as.
       rejects: the rows that intake left out, where too many of them stopped it; its report lies
         beside them.
-      splits: which split rows went to in earlier runs.
+      splits: folder that remembers which split rows went to in earlier runs.
     """
 
     root: str

@@ -40,7 +40,7 @@ from prodcls_tf.settings import DataSettings
 # still has its report.
 INTAKE_REPORT = "intake.json"
 REJECTS = "rejects.csv"
-SPLITS_FILE = "splits.parquet"
+SPLITS_FILE = "splits.gz"
 
 # Where the first row of each category stands.
 PLACES = "places.json"
@@ -118,7 +118,8 @@ class Passes:
       work: gets what is only needed meanwhile; all workers see the same one.
       rejects: where the list of rows left out goes if there are too many of them; the report goes
         beside it.
-      splits: the splits of earlier runs; may be missing. Those of this one go into `folder`.
+      splits: folder of the splits of earlier runs; may be missing. Those of this one go into
+        `folder`.
     """
 
     files: Mapping[str, Sequence[Path]]
@@ -144,13 +145,11 @@ class Passes:
             return []
         surveyed.sort(key=lambda found: found.part.number)
         try:
-            memory = Memory(
-                self.splits if self.splits.exists() else None, self.folder / SPLITS_FILE
-            )
+            memory = Memory(self.splits, self.folder / SPLITS_FILE)
             conclusion = conclude(surveyed, self.files, self.settings, self.work, memory)
             self._save(conclusion.report, self.folder)
-            places = json.dumps(conclusion.places, ensure_ascii=False, indent=0)
-            (self.folder / PLACES).write_text(places, encoding="utf-8", errors="surrogateescape")
+            # In ASCII: a category can hold half a character, which UTF-8 has no bytes for.
+            (self.folder / PLACES).write_text(json.dumps(conclusion.places), encoding="utf-8")
             check_usable(conclusion, surveyed, self.settings)
         except RejectsError as error:
             # Nothing of this step will stay, so what it found goes where a person finds it.
@@ -231,12 +230,12 @@ class ProductExampleGen(FileBasedExampleGen):
       version: of the code: another one reads the files afresh, and all steps follow.
       rejects: the CSV file that lists the rows left out where too many of them stop the run, with
         the report of intake beside it; else both are beside the splits.
-      splits: the file that remembers which split rows went to in earlier runs; may be missing. It
-        is read alone: `pipeline.runner` takes into it what this run has left beside its examples.
+      splits: folder that remembers which split rows went to in earlier runs; may be missing. It is
+        read alone: `pipeline.runner` takes into it what this run has left beside its examples.
 
     Example:
       >>> files = {"all": ["/data/products.csv"]}
-      >>> places = {"rejects": "/out/rejects.csv", "splits": "/out/splits.parquet"}
+      >>> places = {"rejects": "/out/rejects.csv", "splits": "/out/splits"}
       >>> step = ProductExampleGen(files, DataSettings(), version="0.1.0+7d", **places)
       >>> step.exec_properties["input_base"], sorted(step.outputs)
       ('/data', ['examples'])
@@ -283,7 +282,7 @@ def config_of(custom_config: str) -> dict[str, str]:
     """Returns what `ProductExampleGen` has put into the property `custom_config`, by name.
 
     Example:
-      >>> places = {"rejects": "rejects.csv", "splits": "splits.parquet"}
+      >>> places = {"rejects": "rejects.csv", "splits": "splits"}
       >>> files = {"all": ["a.csv"]}
       >>> step = ProductExampleGen(files, DataSettings(), version="0.1.0+7d", **places)
       >>> config_of(step.exec_properties["custom_config"])["version"]

@@ -84,7 +84,7 @@ class OutFolder:
     @property
     def splits(self) -> Path:
         """Which split rows went to, so that they stay there in later runs."""
-        return self.root / "splits.parquet"
+        return self.root / "splits"
 
     @property
     def categories(self) -> Path:

@@ -59,7 +59,7 @@ def run(settings: Settings, sources: Mapping[str, Sequence[Path]], out: Path) ->
       sources: product files: `all` (to be split), or `train`, `val` and `test` (ready; `val` and
         `test` may be missing).
       out: the output folder; made if missing. It gets `serving/`, `logs/`, `summary.json`,
-        `settings.yaml`, `intake.json`, `rejects.csv`, `splits.parquet`, `anomalies.json`,
+        `settings.yaml`, `intake.json`, `rejects.csv`, `splits/`, `anomalies.json`,
         `schema/`, `run.log`, `categories.csv` where a model served before, and the steps' artifacts
         and metadata.
 
@@ -135,7 +135,10 @@ def _at_work(
     _check_sources(settings, sources)
     if settings.checks.enabled:
         accepted.check(folder.schema)
-    _check_splits(folder.splits)
+    if folder.splits.exists():
+        from prodcls_tf.data import placements
+
+        placements.check(folder.splits)
     # The trials of a search are processes of their own, which need some of a GPU's memory.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with folder.held(), RunLog(folder.run_log) as log:
@@ -200,19 +203,30 @@ def _launch(
         only_search=only_search,
     )
     guard = pushing.PushGuard(Path(places.serving), folder.metadata)
-    try:
+
+    def launch(afresh: launching.Afresh) -> dict[str, Step]:
         return launching.launch(
             pipeline,
             folder.run_log,
-            guard,
+            afresh,
             Fingerprints(folder.records),
             functools.partial(_keep_rows, folder, checked),
         )
+
+    try:
+        try:
+            return launch(guard)
+        except _OutdatedError:
+            return launch(lambda step, done: step == _INTAKE or guard(step, done))
     except DataError:
         stopped = accepted.candidate(folder.schema)
         if stopped is not None:
             write(folder.anomalies, stopped.anomalies().model_dump_json(indent=2))
         raise
+
+
+class _OutdatedError(Exception):
+    """The cached result of intake knows less of former splits than is remembered by now."""
 
 
 def _keep_rows(folder: OutFolder, checked: bool, step: str, done: Mapping[str, Step]) -> None:
@@ -222,20 +236,14 @@ def _keep_rows(folder: OutFolder, checked: bool, step: str, done: Mapping[str, S
 
     files = collecting.intake_files(done)
     if step == _INTAKE:
+        if done[step].cached and not placements.agree(files.splits, folder.splits):
+            raise _OutdatedError
         # There whatever becomes of later steps.
         copy(files.report, folder.intake)
         copy(files.rejects, folder.rejects)
     # The splits of a wrong file must not be remembered: the gate lets it through first.
-    known = all(former.cached for former in done.values()) and folder.splits.exists()
-    if step == (_GATE if checked else _INTAKE) and not known:
+    if step == (_GATE if checked else _INTAKE):
         placements.remember(files.splits, folder.splits)
-
-
-def _check_splits(path: Path) -> None:
-    if path.exists():
-        from prodcls_tf.data import placements
-
-        placements.check(path)
 
 
 def _keep(found: Search, folder: OutFolder) -> None:

@@ -8,7 +8,7 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def conclude(
     sources: Mapping[str, Sequence[Path]],
     settings: DataSettings,
     work: Path,
-    memory: Memory,
+    memory: Optional[Memory] = None,
 ) -> Conclusion:
     """Decides about all rows; the verdict files of the parts get the verdicts.
 
@@ -55,7 +55,7 @@ def conclude(
       sources: the files that they are parts of.
       settings: as in the first pass.
       work: the folder of ledgers and verdicts.
-      memory: the splits that earlier runs have left, and where these are left.
+      memory: the splits that earlier runs have left, and where these are left; None for no memory.
 
     Returns:
       What became of the rows.
@@ -102,7 +102,7 @@ def _decide(
     sources: Mapping[str, Sequence[Path]],
     settings: DataSettings,
     work: Path,
-    memory: Memory,
+    memory: Optional[Memory],
 ) -> Decisions:
     names: dict[str, int] = {}
     firsts, runs, first = [], [], 0

@@ -52,7 +52,7 @@ def decide(
     place: Callable[[int, int], str],
     given: Collection[str],
     settings: DataSettings,
-    memory: Memory,
+    memory: Optional[Memory],
 ) -> Decisions:
     """Applies rules 3 to 7 of `intake` to all rows.
 
@@ -64,7 +64,8 @@ def decide(
       place: says where a row stands, by its number and line: `file:line`.
       given: the splits that have files of their own; the others are taken from train.
       settings: the shares of val and test, and what becomes of conflicts and near duplicates.
-      memory: the splits that earlier runs have left, and where this one leaves its own.
+      memory: the splits that earlier runs have left, and where this one leaves its own; None for
+        no memory.
 
     Returns:
       The sums.
@@ -73,26 +74,35 @@ def decide(
     if verdicts.stat().st_size:
         verdict = np.memmap(verdicts, np.uint8, "r+")
     found = {name: _Tally() for name in _NAMED}
-    lost = _by_text(runs, verdict, len(names), found, majority=settings.conflicts == "majority")
+    _by_text(runs, verdict, found, majority=settings.conflicts == "majority")
     terms = Terms.of(settings, given)
     shares = Shares(names, terms.val_share, terms.test_share)
     by_key = sorted_by_key(runs, verdict, verdicts.with_suffix(".keys"))
     count_keys(by_key, shares, terms, memory)
     # A group column says in the place of near duplicates what belongs together.
     near = settings.near_duplicates != "off" and not settings.group
-    counts = _Counts((shares.known[Verdict.TEST] > 0) & lost)
-    for records, fate in place_keys(by_key, shares, terms, memory):
-        verdict[records["row"]] = fate
-        counts.add(records, fate)
-        if near:
-            found["near_duplicates"].add(records[_repeated(records["position"])])
+
+    def place_all(lacking: Array) -> _Counts:
+        counts, alike, moved = _Counts(len(names)), _Tally(), _Tally()
+        for records, fate, given_back in place_keys(by_key, shares, terms, memory, lacking):
+            verdict[records["row"]] = fate
+            counts.add(records, fate)
+            moved.add(records[given_back])
+            if near:
+                alike.add(records[_repeated(records["position"])])
+        found.update(near_duplicates=alike, moved_to_train=moved)
+        return counts
+
+    counts = place_all(np.zeros(len(names), bool))
+    if counts.lacking.any():
+        counts = place_all(counts.lacking)
     firsts = _by_category(runs, verdict, counts, found)
     rows = np.zeros(len(Verdict), np.int64)
     for start in range(0, len(verdict), _CHUNK):
         rows += np.bincount(verdict[start : start + _CHUNK], minlength=len(Verdict))
     return Decisions(
         rows=rows.tolist(),
-        categories=sorted(names[number] for number in np.flatnonzero(counts.learned)),
+        categories=sorted(names[number] for number in np.flatnonzero(counts.trained)),
         findings={name: tally.finding(place, names, _NAMED[name]) for name, tally in found.items()},
         places={names[number]: place(*first) for number, first in sorted(firsts.items())},
     )
@@ -116,54 +126,36 @@ class _Counts:
     """Rows that are kept, by category.
 
     Args:
-      held: whether its test rows must not be trained on: they were tested on in an earlier run, and
-        what train had of the category may have gone to another one.
+      categories: how many there are.
 
     Attributes:
       kept: all.
-      trained: those that go to train by rules 3 to 5.
-      free: those that rule 6 may move there.
+      free: those that may go to train: their file was not given for val or test.
+      trained: those that do.
     """
 
-    def __init__(self, held: Array) -> None:
-        self.kept, self.trained, self.free = np.zeros((3, len(held)), np.int64)
-        self._held = held
+    def __init__(self, categories: int) -> None:
+        self.kept, self.free, self.trained = np.zeros((3, categories), np.int64)
 
     @property
-    def learned(self) -> Array:
-        """Which categories train has in the end."""
-        return (self.trained > 0) | (self.free > 0)
+    def lacking(self) -> Array:
+        """Which categories have no row in train and could have some."""
+        return (self.trained == 0) & (self.free > 0)
 
     def add(self, records: Array, fate: Array) -> None:
         """Counts rows that are kept."""
-        category = records["category"]
-        self.kept += np.bincount(category, minlength=len(self._held))
         for count, those in (
+            (self.kept, slice(None)),
+            (self.free, records["source"] == Verdict.TRAIN),
             (self.trained, fate == Verdict.TRAIN),
-            (self.free, self.movable(records, fate)),
         ):
-            count += np.bincount(category[those], minlength=len(self._held))
-
-    def movable(self, records: Array, fate: Array) -> Array:
-        """Says which rows may be taken back to train."""
-        taken = (records["source"] == Verdict.TRAIN) & (fate != Verdict.TRAIN)
-        return taken & ((fate == Verdict.VAL) | ~self._held[records["category"]])
+            count += np.bincount(records["category"][those], minlength=len(count))
 
 
 def _by_text(
-    runs: Sequence[Run],
-    verdict: Array,
-    categories: int,
-    found: dict[str, _Tally],
-    *,
-    majority: bool,
-) -> Array:
-    """Applies the rules for which all rows of a text are enough.
-
-    Returns:
-      Which categories have lost a row to another category or split.
-    """
-    lost = np.zeros(categories, bool)
+    runs: Sequence[Run], verdict: Array, found: dict[str, _Tally], *, majority: bool
+) -> None:
+    """Applies the rules for which all rows of a text are enough."""
     for records in ranges(runs, "high"):
         fate, rival = settle(records, majority=majority)
         verdict[records["row"]] = fate
@@ -171,8 +163,6 @@ def _by_text(
         found["cross_split"].add(records[fate == Verdict.CROSS_SPLIT])
         conflict = fate == Verdict.CONFLICT
         found["conflicts"].add(records[conflict], records[rival[conflict]] if majority else None)
-        lost[records["category"][conflict | (fate == Verdict.CROSS_SPLIT)]] = True
-    return lost
 
 
 def _repeated(numbers: Array) -> Array:
@@ -184,7 +174,7 @@ def _repeated(numbers: Array) -> Array:
 def _by_category(
     runs: Iterable[Run], verdict: Array, counts: _Counts, found: dict[str, _Tally]
 ) -> dict[int, tuple[int, int]]:
-    """Gives train the rows of categories it has none of; refuses those that were given else.
+    """Leaves out the rows of categories that train has none of.
 
     Returns:
       The first row that is kept of each category: its number and line.
@@ -195,15 +185,11 @@ def _by_category(
         category, row = records["category"], records["row"]
         fate = np.array(verdict[row])
         kept = fate <= Verdict.TEST
-        moved = kept & (counts.trained[category] == 0) & counts.movable(records, fate)
-        unknown = kept & ~counts.learned[category]
-        fate[moved] = Verdict.TRAIN
+        unknown = kept & (counts.trained[category] == 0)
         fate[unknown] = Verdict.UNKNOWN_CATEGORY
         verdict[row] = fate
-        # A single row may have been moved too; it is reported as such and not twice.
-        single = kept & (counts.kept[category] == 1)
-        found["single_row"].add(records[single & (fate == Verdict.TRAIN)])
-        found["moved_to_train"].add(records[moved & ~single])
+        single = (fate == Verdict.TRAIN) & (counts.kept[category] == 1)
+        found["single_row"].add(records[single])
         found["unknown_category"].add(records[unknown])
         for first in _first_of_each(records[fate <= Verdict.TEST]):
             number, stands = int(first["category"]), (int(first["row"]), int(first["line"]))

@@ -61,8 +61,8 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
 
     Args:
       paths: files, folders (every supported file below, sorted by path, hidden ones and other
-        endings skipped) and glob patterns (`**` goes through folders). A pattern's matches are
-        taken as if each had been named.
+        endings skipped) and glob patterns (`**` goes through folders), which stand for the files
+        that they match, and for those in folders that they match.
 
     Returns:
       The files in the order given, each once.
@@ -210,11 +210,17 @@ def _expand(path: Path) -> list[Path]:
         raise InputError(
             f"A product file must exist. Received: {path}, which does not. Check the path."
         )
-    return [
+    files = [
         file
         for match in matches
         for file in (_below(match) if match.is_dir() else [_supported(match)])
     ]
+    if not files:
+        raise InputError(
+            f"A folder must hold at least one product file ({SUPPORTED}). "
+            f"Received: {path}, which holds none. Check the folder and the endings in it."
+        )
+    return files
 
 
 def _matches(path: Path) -> list[Path]:
@@ -235,10 +241,4 @@ def _supported(path: Path) -> Path:
 
 
 def _below(folder: Path) -> list[Path]:
-    files = [path for path in files_below(folder) if kind_of(path) is not None]
-    if not files:
-        raise InputError(
-            f"A folder must hold at least one product file ({SUPPORTED}). "
-            f"Received: {folder}, which holds none. Check the folder and the endings in it."
-        )
-    return files
+    return [path for path in files_below(folder) if kind_of(path) is not None]

@@ -16,21 +16,18 @@ The rules, in this order:
    duplicates share (`near`), or the folded text where those are off. A key stays in the split that
    an earlier run gave it (`placements`). Of the new keys of a category, that of a key's first row,
    so many go to test and to val as their shares lack (`shares`), chosen by the key's digest.
-6. A category none of whose rows would then be in train gives train those rows that came from
-   `all` or `train`, and is not measured. But where rules 3 or 4 took rows from it, test rows of
-   earlier runs stay out of train.
+6. A category none of whose rows would then be in train gives train all its keys but those that an
+   earlier run has tested on, and is not measured.
 7. A row whose category train does not have even so is left out.
 
 So no text is in two splits (rule 4 keeps one row of it), and no group or set of near duplicates of
-rows that are split here, unless rule 6 takes a category's rows out of it. Where both could be
-asked for, the group wins: near duplicates in two groups may part.
+rows that are split here. Where both could be asked for, the group wins: near duplicates in two
+groups may part.
 
-An added row moves no other one while the splits are remembered: the pipeline does so in its output
-folder, `survey` in the file it is given. There are three exceptions. Rows of a category that rule 6
-kept in train go back to their keys' split once another row of it is in train (out of train, never
-into it). Rule 4 may keep another row of a text that is repeated, of another group. And where a
-category has no key of its own, all its rows being in groups of larger ones, rule 6 may take a test
-row of it, once rule 4 has left out its only row in train.
+An added row moves no other one from test to train while the splits are remembered: the pipeline
+does so in its output folder, `survey` in the folder it is given. There are two exceptions: of a
+text that is repeated, rule 4 may keep another row, with another key; and a key that was not there
+for many runs (`placements.KEPT_RUNS`) is forgotten.
 """
 
 from __future__ import annotations
@@ -42,7 +39,7 @@ from pathlib import Path
 from prodcls_tf.data.concluding import check_usable, conclude
 from prodcls_tf.data.first_pass import READING, survey_part, verdict_file
 from prodcls_tf.data.parts import Part, plan
-from prodcls_tf.data.placements import remember
+from prodcls_tf.data.placements import check, remember
 from prodcls_tf.data.placing import Memory
 from prodcls_tf.data.reading import Row
 from prodcls_tf.data.rejects import LeftOut
@@ -104,15 +101,15 @@ def survey(
 
     One part of the files after the other, in this process; the pipeline's first step does the same
     with workers side by side. What is remembered of the rows meanwhile, 46 bytes of each and as
-    much again while near duplicates are counted, lies in the system's folder for temporary files;
-    one byte of each is held afterwards.
+    much again while they are split, lies in the system's folder for temporary files; one byte of
+    each is held afterwards.
 
     Args:
       sources: `{"all": files}`, to be split; or ready splits under `train`, `val` and `test`. val
         and test may be missing: they are taken from train.
       settings: columns, separator, shares, how files are written, and what the rules ask for.
-      splits: a file that remembers the splits of rows from one survey to the next; written if it
-        is missing. Without one, a row may be in another split once there are others beside it.
+      splits: a folder that remembers the splits of rows from one survey to the next; made if it is
+        missing. Without one, a row may be in another split once there are others beside it.
 
     Returns:
       The intake; its `rows()` makes the second pass.
@@ -129,17 +126,18 @@ def survey(
       1,312 rows read; kept: 1,040 train, 131 val, 137 test; 26 categories
       4 rows left out: repeated, same text and category (products.csv:88; ...)
     """
+    if splits:
+        check(splits)
     parts = plan(sources, settings)
     count = Counter(READING)
     with tempfile.TemporaryDirectory(prefix="prodcls-") as folder:
         work = Path(folder)
         surveyed = [survey_part(part, settings, work, count) for part in parts]
-        own = work / "splits.parquet" if splits else None
-        memory = Memory(splits if splits and splits.exists() else None, own)
+        memory = Memory(splits, work / "splits.gz") if splits else None
         conclusion = conclude(surveyed, sources, settings, work, memory)
         check_usable(conclusion, surveyed, settings)
-        if splits and own:
-            remember(own, splits)
+        if memory:
+            remember(memory.own, memory.folder)
         verdicts = {part: verdict_file(work, part).read_bytes() for part in parts}
     report(READING, done=count.done, total=count.done)
     return Intake(settings, verdicts, conclusion.categories, conclusion.report)

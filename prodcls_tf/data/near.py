@@ -2,9 +2,9 @@
 
 Shops list a product in every size, and export it with its words in another order. If such rows are
 spread over the splits, the test asks what the training has told. So the split goes by a key that
-they share, and for the same reason that it goes by the text's digest: a key needs no other row, so
-that added rows move none. Clusters of similar texts (shingles with MinHash, Broder 1997; SimHash,
-Charikar 2002) find more, but a new row can join two of them, and one would have to move.
+they share, and that needs no other row, so that added rows change none. Clusters of similar texts
+(shingles with MinHash, Broder 1997; SimHash, Charikar 2002) find more, but a new row can join two
+of them, and one would have to move.
 
 The keys are those of OpenRefine's fingerprint method (key collision: case, punctuation, order and
 repetition do not count), the wider one without numbers.

@@ -1,16 +1,21 @@
 """Which split each key went to: what one run leaves for the next, so that rows stay where they are.
 
-A Parquet file, sorted by key, of 3 columns: the key, its split, and for how many runs it was not
-seen. It is read and written side by side with the sweep over the rows, a range of keys at a time.
+A packed file of a line that says what the splits hold under, and of `PLACEMENT` records sorted by
+key. It is read and written as a stream beside the sweep over the rows; what packs it keeps a
+checksum. A folder has a file for each way in which keys were made and shares were asked for.
 """
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import hashlib
 import os
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import Any, Optional
 
 import numpy as np
 import pydantic
@@ -21,13 +26,9 @@ from prodcls_tf.errors import DataError, OutputError
 from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
 
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
-
-# A key, as in `ledger.RECORD`; its split, as in `features.SPLITS`; runs without it since it was
-# seen last.
-PLACEMENT = np.dtype([("key", "u8"), ("split", "u1"), ("unseen", "u1")])
-_NAMES = PLACEMENT.names or ()
+# A key, as in `ledger.RECORD`; its split, as in `features.SPLITS`; runs over other files since the
+# key was seen last.
+PLACEMENT = np.dtype([("key", "<u8"), ("split", "u1"), ("unseen", "u1")])
 
 # What has no split yet.
 NOWHERE = len(SPLITS)
@@ -35,9 +36,15 @@ NOWHERE = len(SPLITS)
 # Runs that a key is remembered for without being seen: products come back, but not for ever.
 KEPT_RUNS = 20
 
-_TERMS = b"prodcls"
+# Files that are kept for other settings: who tries some may return.
+_KEPT_FILES = 5
+
+# Keys are as good as random, so that no effort makes them smaller.
+_EFFORT = 1
+
 _BATCH = 1 << 16
 _TEST = SPLITS.index("test")
+_NONE: Array = np.empty(0, PLACEMENT)
 
 
 class Terms(pydantic.BaseModel):
@@ -46,65 +53,68 @@ class Terms(pydantic.BaseModel):
     Attributes:
       text: the text columns.
       group: the group column.
-      near_duplicates: whether texts of the same words have the same key.
+      near: whether near duplicates have the same key.
       clean: whether texts were cleaned before.
-      val_share: share of the keys that go to val; 0 where val has files of its own.
-      test_share: of those that go to test.
+      test_share: share of the keys that go to test; 0 where it has files of its own.
+      val_share: of those that go to val.
     """
 
     text: list[str]
     group: str
-    near_duplicates: str
+    near: bool
     clean: bool
-    val_share: float
     test_share: float
+    val_share: float
 
     @classmethod
     def of(cls, settings: DataSettings, given: Collection[str]) -> Terms:
         """Returns the terms of settings, with these splits in files of their own."""
-        shares = {
-            f"{split}_share": 0.0 if split in given else getattr(settings, f"{split}_share")
-            for split in ("val", "test")
-        }
-        same = {name: getattr(settings, name) for name in cls.model_fields if name not in shares}
-        return cls(**same, **shares)
-
-    def splits_that_stay(self, former: Terms) -> set[int]:
-        """Says which splits of former placements hold under these terms.
-
-        Another share of val is a matter between val and train; test rows stay test rows.
-        """
-        if former == self:
-            return set(range(len(SPLITS)))
-        return (
-            {_TEST} if former == self.model_copy(update={"val_share": former.val_share}) else set()
+        return cls(
+            text=settings.text,
+            group=settings.group,
+            near=settings.near_duplicates != "off",
+            clean=settings.clean,
+            test_share=0.0 if "test" in given else settings.test_share,
+            val_share=0.0 if "val" in given else settings.val_share,
         )
+
+    def file_in(self, folder: Path) -> Path:
+        """Returns the file of the placements that hold under these terms.
+
+        Another share of val has none of its own: it is a matter between val and train.
+        """
+        name = hashlib.sha256(self.model_dump_json(exclude={"val_share"}).encode()).hexdigest()
+        return folder / f"{name[:16]}.gz"
+
+
+class _Head(pydantic.BaseModel):
+    """The first line of a file.
+
+    Attributes:
+      terms: that the splits hold under.
+      taken: digest of the placements that were taken into a memory last.
+    """
+
+    terms: Terms
+    taken: str = ""
 
 
 class Placements:
     """A file of placements, read once from its first key to its last.
 
     Args:
-      path: of the file; None for none, which is to know no key.
+      path: of the file; None, or one that is missing, knows no key.
       terms: that the placements are wanted under; others are passed over.
+
+    Example:
+      >>> terms = Terms.of(DataSettings(), ())
+      >>> Placements(Path("gone.gz"), terms).splits(np.array([4, 7], "u8")).tolist()
+      [3, 3]
     """
 
     def __init__(self, path: Optional[Path], terms: Terms) -> None:
-        self._batches = iter(()) if path is None else _read(path, terms)
-        self._ahead: Array = np.empty(0, PLACEMENT)
-
-    def upto(self, last: int) -> Array:
-        """Returns the placements behind those of the call before, up to a key, sorted."""
-        found = [self._ahead]
-        while not (len(found[-1]) and found[-1]["key"][-1] > last):
-            batch = next(self._batches, None)
-            if batch is None:
-                break
-            found.append(batch)
-        ahead = np.concatenate(found)
-        taken = int(np.searchsorted(ahead["key"], np.uint64(last), side="right"))
-        self._ahead = ahead[taken:].copy()
-        return ahead[:taken]
+        self._batches = _batches(path, terms) if path and path.exists() else iter(())
+        self._batch = _NONE
 
     def splits(self, keys: Array) -> Array:
         """Returns the split of each key, NOWHERE for one that is not known.
@@ -112,124 +122,177 @@ class Placements:
         Args:
           keys: sorted, each once, and behind those of the call before.
         """
-        if not len(keys):
-            return np.empty(0, np.uint8)
-        known = self.upto(int(keys[-1]))
-        place = np.searchsorted(known["key"], keys)
-        there = place < len(known)
-        there[there] = known["key"][place[there]] == keys[there]
-        splits = np.full(len(keys), NOWHERE, np.uint8)
-        splits[there] = known["split"][place[there]]
-        return splits
+        split = np.full(len(keys), NOWHERE, np.uint8)
+        done = 0
+        while done < len(keys):
+            if not len(self._batch) or self._batch["key"][-1] < keys[done]:
+                self._batch = next(self._batches, _NONE)
+                if not len(self._batch):
+                    break
+            known = self._batch
+            stop = int(np.searchsorted(keys, known["key"][-1], side="right"))
+            place = np.searchsorted(known["key"], keys[done:stop])
+            there = known["key"][place] == keys[done:stop]
+            split[done:stop][there] = known["split"][place[there]]
+            done = stop
+        return split
 
 
 @contextmanager
-def writing(path: Path, terms: Terms) -> Iterator[Callable[[Array], None]]:
+def writing(path: Path, terms: Terms, taken: str = "") -> Iterator[Callable[[Array], Any]]:
     """Opens a new file of placements.
 
     Args:
       path: of the file; overwritten.
       terms: that they hold under.
+      taken: see `_Head`.
 
     Yields:
       What adds placements behind those added before.
     """
-    import pyarrow as pa
-    import pyarrow.parquet
-
-    kinds = {name: pa.from_numpy_dtype(PLACEMENT[name]) for name in _NAMES}
-    schema = pa.schema(kinds.items(), metadata={_TERMS: terms.model_dump_json().encode()})
-    # Keys are as good as random: a dictionary would only add to them.
-    with pa.parquet.ParquetWriter(path, schema, use_dictionary=["split", "unseen"]) as stream:
-
-        def add(placements: Array) -> None:
-            columns = [np.ascontiguousarray(placements[name]) for name in _NAMES]
-            stream.write_table(pa.table(columns, schema=schema))
-
-        yield add
+    # No time and no name inside: the same placements are the same bytes.
+    with path.open("wb") as file:
+        with gzip.GzipFile("", "wb", _EFFORT, file, mtime=0) as packed:
+            packed.write(_Head(terms=terms, taken=taken).model_dump_json().encode() + b"\n")
+            yield lambda placements: packed.write(placements.tobytes())
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def check(path: Path) -> None:
-    """Refuses a file that cannot be read: told before any work.
+def check(folder: Path) -> None:
+    """Refuses placements that are damaged: told before any work.
+
+    Args:
+      folder: of the files; may be missing.
 
     Raises:
-      DataError: it is damaged.
+      DataError: names the file.
     """
-    with _opened(path):
-        pass
+    for path in folder.glob("*.gz"):
+        with _opened(path) as (_, packed):
+            while packed.read(1 << 20):
+                pass
 
 
-def remember(new: Path, memory: Path) -> None:
-    """Takes the placements of a run into those that later runs keep to.
+def agree(own: Path, folder: Path) -> bool:
+    """Says whether a run's placements leave those in the test that were there in another run.
+
+    A result that was kept from an earlier run may know less than is remembered since.
+
+    Args:
+      own: the run's placements.
+      folder: of those that are remembered.
+
+    Raises:
+      DataError: a file is damaged.
+    """
+    terms = _head(own).terms
+    memory = Placements(terms.file_in(folder), terms)
+    return not any(
+        ((memory.splits(batch["key"]) == _TEST) & (batch["split"] != _TEST)).any()
+        for batch in _batches(own, terms)
+    )
+
+
+def remember(own: Path, folder: Path) -> None:
+    """Takes the placements of a run into those that later runs keep to; once, however often asked.
 
     A key that is in both stays where it is held out most, so that no order of runs, killed and
     cached ones among them, takes one from test to train.
 
     Args:
-      new: the run's own, as the sweep has written them.
-      memory: of the runs before, replaced in one stroke; may be missing.
+      own: the run's placements.
+      folder: of those that are remembered; made if missing.
 
     Raises:
-      DataError: one of them is damaged.
-      OutputError: the memory cannot be written.
+      DataError: a file is damaged.
+      OutputError: the folder cannot be written.
     """
-    with _opened(new) as (_, terms):
-        pass
-    draft = memory.with_name(f".{memory.name}")
+    terms, digest = _head(own).terms, _digest(own)
+    memory = terms.file_in(folder)
+    draft = memory.with_name(f".{memory.name}-{os.getpid()}")
     try:
-        former = Placements(memory if memory.exists() else None, terms)
-        with writing(draft, terms) as add:
-            for batch in _read(new, terms):
-                add(_both(former.upto(int(batch["key"][-1])), batch))
-            add(_both(former.upto(2**64 - 1), np.empty(0, PLACEMENT)))
-        with draft.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if memory.exists() and _head(memory).taken == digest:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        former = _batches(memory, terms) if memory.exists() else iter(())
+        with writing(draft, terms, taken=digest) as add:
+            for batch in _merged(former, _batches(own, terms)):
+                add(batch)
         draft.replace(memory)
-        sync_folder(memory.parent)
+        sync_folder(folder)
+        for old in sorted(folder.glob("*.gz"), key=lambda path: path.stat().st_mtime)[
+            :-_KEPT_FILES
+        ]:
+            old.unlink()
     except OSError as error:
         raise OutputError(
-            f"The splits of rows must be kept where later runs find them. Received {memory}: "
-            f"{error.strerror or error}. Check permissions and free space."
+            f"The splits of rows must be kept where later runs find them. Received {folder}: "
+            f"{error.strerror or error}. Check permissions and free space, and run the same "
+            "command again."
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+
+
+def _merged(former: Iterator[Array], seen: Iterator[Array]) -> Iterator[Array]:
+    """Two streams of placements as one, batch by batch."""
+    old, new = next(former, _NONE), next(seen, _NONE)
+    while len(old) or len(new):
+        last = min(batch["key"][-1] for batch in (old, new) if len(batch))
+        until = [int(np.searchsorted(batch["key"], last, side="right")) for batch in (old, new)]
+        yield _both(old[: until[0]], new[: until[1]])
+        old = old[until[0] :] if until[0] < len(old) else next(former, _NONE)
+        new = new[until[1] :] if until[1] < len(new) else next(seen, _NONE)
 
 
 def _both(former: Array, seen: Array) -> Array:
     """Former placements of a range of keys, and those that were seen in it, as one."""
-    place = np.searchsorted(seen["key"], former["key"])
-    again = place < len(seen)
-    again[again] = seen["key"][place[again]] == former["key"][again]
+    again = np.isin(former["key"], seen["key"], assume_unique=True)
     seen = seen.copy()
-    seen["split"][place[again]] = np.maximum(seen["split"][place[again]], former["split"][again])
-    unseen = former[~again].copy()
+    place = np.searchsorted(seen["key"], former["key"][again])
+    seen["split"][place] = np.maximum(seen["split"][place], former["split"][again])
+    unseen = former[~again]
     unseen["unseen"] += 1
     both = np.concatenate([seen, unseen[unseen["unseen"] <= KEPT_RUNS]])
     return both[np.argsort(both["key"])]
 
 
-def _read(path: Path, terms: Terms) -> Iterator[Array]:
+def _batches(path: Path, terms: Terms) -> Iterator[Array]:
     """Yields the placements of a file that hold under the terms; none of the batches is empty."""
-    with _opened(path) as (file, former):
-        staying = list(terms.splits_that_stay(former))
-        for batch in file.iter_batches(_BATCH, columns=list(_NAMES)):
-            placements = np.empty(len(batch), PLACEMENT)
-            for name, column in zip(_NAMES, batch.columns, strict=True):
-                placements[name] = column
-            placements = placements[np.isin(placements["split"], staying)]
+    with _opened(path) as (head, packed):
+        test_alone = head.terms.val_share != terms.val_share
+        while content := packed.read(_BATCH * PLACEMENT.itemsize):
+            placements = np.frombuffer(content, PLACEMENT)
+            if test_alone:
+                placements = placements[placements["split"] == _TEST]
             if len(placements):
                 yield placements
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[ParquetFile, Terms]]:
-    import pyarrow as pa
-    import pyarrow.parquet
+def _head(path: Path) -> _Head:
+    with _opened(path) as (head, _):
+        return head
 
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[_Head, gzip.GzipFile]]:
     try:
-        with pa.parquet.ParquetFile(path) as file:
-            yield file, Terms.model_validate_json(file.schema_arrow.metadata[_TERMS])
-    except (pa.ArrowException, pydantic.ValidationError, KeyError, TypeError, OSError) as error:
+        with gzip.open(path, "rb") as packed:
+            yield _Head.model_validate_json(packed.readline()), packed
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        why = str(error).partition("\n")[0]
         raise DataError(
-            f"The splits that rows went to must be readable. Received {path}: {error}. Bring the "
+            f"The splits that rows went to must be readable. Received {path}: {why}. Bring the "
             "file back. Or remove it: then rows are split afresh, and a few of those that were "
             "tested on are trained on."
         ) from None
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -16,15 +16,15 @@ from prodcls_tf.data.shares import Shares
 
 
 class Memory(NamedTuple):
-    """Files of `placements`.
+    """Where `placements` are.
 
     Attributes:
-      former: what earlier runs have left; None if there is nothing.
-      own: gets what this one leaves; None to leave nothing.
+      folder: what is remembered of earlier runs; may be missing.
+      own: the file that gets those of this run.
     """
 
-    former: Optional[Path] = None
-    own: Optional[Path] = None
+    folder: Path
+    own: Path
 
 
 def sorted_by_key(runs: Iterable[Run], verdict: Array, path: Path) -> list[Run]:
@@ -46,39 +46,54 @@ def sorted_by_key(runs: Iterable[Run], verdict: Array, path: Path) -> list[Run]:
     return by_key
 
 
-def count_keys(by_key: Sequence[Run], shares: Shares, terms: Terms, memory: Memory) -> None:
+def count_keys(
+    by_key: Sequence[Run], shares: Shares, terms: Terms, memory: Optional[Memory]
+) -> None:
     """Tells `shares` of all keys that are to be placed."""
-    former = Placements(memory.former, terms)
+    former = _former(terms, memory)
     for records in ranges(by_key, "position"):
         keys = _keys(_sorted(records))
         shares.count(keys.category, former.splits(keys.key))
 
 
 def place_keys(
-    by_key: Sequence[Run], shares: Shares, terms: Terms, memory: Memory
-) -> Iterator[tuple[Array, Array]]:
+    by_key: Sequence[Run],
+    shares: Shares,
+    terms: Terms,
+    memory: Optional[Memory],
+    lacking: Array,
+) -> Iterator[tuple[Array, Array, Array]]:
     """Places all keys, and leaves word of it.
 
     Args:
       by_key: rows that are kept, from `sorted_by_key`.
       shares: has been told of all keys.
       terms: that the splits hold under.
-      memory: where former splits are, and where these are left.
+      memory: where former splits are, and where these are left; None for no memory.
+      lacking: which categories had no row in train. Now it gets all keys of theirs but those that
+        an earlier run has tested on.
 
     Yields:
-      Records sorted by key, all that have one together, and the split of each, which is that of its
-      file where it was given for val or test.
+      Records sorted by key, all that have one together; the split of each, which is that of its
+      file where it was given for val or test; and whether train got it for the sake of `lacking`.
     """
-    former = Placements(memory.former, terms)
-    with _leaving(memory.own, terms) as leave:
+    former = _former(terms, memory)
+    shares.begin()
+    with _leaving(terms, memory) as leave:
         for records in map(_sorted, ranges(by_key, "position")):
             keys = _keys(records)
-            split = shares.place(keys.category, former.splits(keys.key))
-            leave(keys.key, split)
-            fate = records["source"].copy()
+            known = former.splits(keys.key)
+            split = shares.place(keys.category, known)
+            fate, moved = records["source"].copy(), np.zeros(len(records), bool)
             free = fate == Verdict.TRAIN
-            fate[free] = split[np.searchsorted(keys.key, records["position"][free])]
-            yield records, fate
+            place = np.searchsorted(keys.key, records["position"][free])
+            needed = np.zeros(len(split), bool)
+            needed[place[lacking[records["category"][free]]]] = True
+            needed &= (known != Verdict.TEST) & (split != Verdict.TRAIN)
+            split[needed] = Verdict.TRAIN
+            leave(keys.key, split)
+            fate[free], moved[free] = split[place], needed[place]
+            yield records, fate, moved
 
 
 class _Keys(NamedTuple):
@@ -94,7 +109,11 @@ class _Keys(NamedTuple):
 
 
 def _sorted(records: Array) -> Array:
-    return records[np.argsort(records["position"], kind="stable")]
+    return records[np.lexsort((records["row"], records["position"]))]
+
+
+def _former(terms: Terms, memory: Optional[Memory]) -> Placements:
+    return Placements(terms.file_in(memory.folder) if memory else None, terms)
 
 
 def _keys(records: Array) -> _Keys:
@@ -104,11 +123,11 @@ def _keys(records: Array) -> _Keys:
 
 
 @contextmanager
-def _leaving(path: Optional[Path], terms: Terms) -> Iterator[Callable[[Array, Array], None]]:
-    if path is None:
+def _leaving(terms: Terms, memory: Optional[Memory]) -> Iterator[Callable[[Array, Array], object]]:
+    if memory is None:
         yield lambda key, split: None
         return
-    with writing(path, terms) as add:
+    with writing(memory.own, terms) as add:
 
         def leave(key: Array, split: Array) -> None:
             placements = np.zeros(len(key), PLACEMENT)

@@ -68,15 +68,15 @@ class IntakeReport(BaseModel):
       duplicates: left out: same text and category as a row that is kept.
       conflicts: left out: same text as another row, and another category than most.
       cross_split: left out: same text as a row in a split that is held out more.
-      unknown_category: left out of val or test: the category has no row in train.
+      unknown_category: left out: the category has no row in train.
       mended: quotes that break the rules of CSV, read nevertheless.
       replaced: half a surrogate pair, as cut-off emoji leave it in JSON, became U+FFFD.
       cleaned: markup, entities or control characters were taken out of a text.
       near_duplicates: kept; another kept row is alike but for numbers and the order of words.
       empty_levels: kept; the category path had empty levels, which were closed up.
       single_row: kept in train; the only row of its category.
-      moved_to_train: kept in train, though their key is in val or test: their category, of two rows
-        or more, would have none there.
+      moved_to_train: kept in train, where else a category would have no row; of that category, or
+        of one key with a row of it.
     """
 
     rows_read: int = 0
@@ -141,12 +141,12 @@ _SENTENCES = {
     "duplicates": "left out: repeated, same text and category",
     "conflicts": "left out: same text under several categories",
     "cross_split": "left out: same text in a split that is held out more",
-    "unknown_category": "left out of val or test: category without a row in train",
+    "unknown_category": "left out: category without a row in train",
     "mended": "with quotes that break the rules of CSV, read nevertheless",
     "replaced": "with half a character, which became U+FFFD",
     "cleaned": "with markup, entities or controls, which were taken out of the text",
     "near_duplicates": "alike but for numbers and the order of words, kept",
     "empty_levels": "with empty levels in the category path, which were closed up",
     "single_row": "alone in a category: learned from, but never measured",
-    "moved_to_train": "moved to train: their category would have had none there",
+    "moved_to_train": "moved to train: else a category would have no row there",
 }

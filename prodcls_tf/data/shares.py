@@ -39,6 +39,7 @@ class Shares:
       >>> shares = Shares(["lamp"], val_share=0.1, test_share=0.2)
       >>> lamps, new = np.zeros(20, int), np.full(20, NOWHERE)
       >>> shares.count(lamps, new)
+      >>> shares.begin()
       >>> np.bincount(shares.place(lamps, new)).tolist()
       [14, 2, 4]
     """
@@ -49,7 +50,7 @@ class Shares:
         self._shares = {_VAL: val_share, _TEST: test_share}
         self._keys = np.zeros(len(names), np.int64)
         self._placed = np.zeros(len(names), np.int64)
-        self._missing: dict[int, Array] = {}
+        self._missing = dict.fromkeys(self._shares, self._keys)
 
     def count(self, category: Array, split: Array) -> None:
         """Counts keys.
@@ -62,14 +63,17 @@ class Shares:
         for number in range(len(SPLITS)):
             self.known[number] += self._of(category[split == number])
 
+    def begin(self) -> None:
+        """Begins to place the keys, all of which have been counted; may be asked for once more."""
+        self._placed[:] = 0
+        self._missing = self._still_missing()
+
     def place(self, category: Array, split: Array) -> Array:
-        """Places keys; those of all calls together are those that were counted, sorted.
+        """Places keys; those of all calls since `begin` are those that were counted, sorted.
 
         Returns:
           The split of each.
         """
-        if not self._missing:
-            self._missing = self._still_missing()
         new = split == NOWHERE
         own = category[new]
         rank = self._placed[own] + _ranks(own)

@@ -108,6 +108,7 @@ def val_rows(texts: Mapping[str, Sequence[str]], paths: Sequence[str], share: fl
     names, category = np.unique(paths, return_inverse=True)
     shares, new = Shares(names.tolist(), share, 0.0), np.full(len(key), NOWHERE)
     shares.count(category[first], new)
+    shares.begin()
     chosen = (shares.place(category[first], new) == SPLITS.index("val"))[number]
     trained = {path for path, val in zip(paths, chosen, strict=True) if not val}
     return chosen & np.array([path in trained for path in paths], bool)

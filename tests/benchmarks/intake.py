@@ -85,7 +85,7 @@ def _measure(path: Path, folder: Path, options: list[str]) -> None:
         settings,
         version="benchmark",
         rejects=str(folder.with_name("rejects.csv")),
-        splits=str(folder.with_name("splits.parquet")),
+        splits=str(folder.with_name("splits")),
     ).exec_properties
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     step = ProductExampleGenExecutor(context)

@@ -77,7 +77,7 @@ def _step(
         DataSettings(max_rejects=rejects),
         version="1",
         rejects=str(folder.with_name("refused.csv")),
-        splits=str(folder.with_name("splits.parquet")),
+        splits=str(folder.with_name("splits")),
     ).exec_properties
     context = BaseBeamExecutor.Context(make_beam_pipeline_fn=lambda: local_pipeline(options))
     executor = example_gen.ProductExampleGenExecutor(context)
@@ -94,7 +94,7 @@ def test_step_leaves_report_and_rows_left_out_beside_the_splits(tmp_path: Path) 
     examples = _step({"all": [products]}, tmp_path / "examples")
     assert sorted(path.name for path in examples.iterdir()) == [
         "Split-test", "Split-train", "Split-val",
-        "intake.json", "places.json", "rejects.csv", "splits.parquet",
+        "intake.json", "places.json", "rejects.csv", "splits.gz",
     ]  # fmt: skip
     report = json.loads((examples / "intake.json").read_text(encoding="utf-8"))
     assert (report["rows_read"], report["cleaned"]["rows"]) == (123, 1)
@@ -173,7 +173,7 @@ def test_rows_stay_in_the_split_of_an_earlier_run(tmp_path: Path) -> None:
     products = tmp_path / "a.csv"
     products.write_text(f"title,category\n{GOOD}", encoding="utf-8")
     first = _step({"all": [products]}, tmp_path / "first")
-    remember(first / "splits.parquet", tmp_path / "splits.parquet")
+    remember(first / "splits.gz", tmp_path / "splits")
     more = "".join(
         f"{kind} of another kind {i},{kind}\n" for kind in ("lamp", "radio") for i in "abcdefghij"
     )
@@ -216,7 +216,7 @@ def test_file_that_changes_between_the_passes_is_refused(
     dirty: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     settings = DataSettings(max_rejects=1.0)
-    files = {"rejects": tmp_path / "refused.csv", "splits": tmp_path / "splits.parquet"}
+    files = {"rejects": tmp_path / "refused.csv", "splits": tmp_path / "splits"}
     passes = example_gen.Passes(dirty, settings, folder=tmp_path, work=tmp_path, **files)
     parts = plan(dirty, settings)
     chosen = passes.decide([passes.survey(part) for part in parts])

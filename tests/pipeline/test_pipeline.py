@@ -18,7 +18,7 @@ PLACES = Places(
     *("no/root", "no/metadata.sqlite", "no/serving", "no/logs", "no/checkpoints", "no/searches"),
     schema="no/schema",
     rejects="no/rejects.csv",
-    splits="no/splits.parquet",
+    splits="no/splits",
 )
 
 

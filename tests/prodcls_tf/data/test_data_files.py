@@ -48,6 +48,13 @@ def test_pattern_that_matches_files_and_folders_takes_both(write, tmp_path):
     assert other_files([tmp_path / "day*"]) == [tmp_path / "day2/c.txt"]
 
 
+def test_matched_folder_without_product_files_is_passed_over_beside_others(write, tmp_path):
+    write("exports/a.csv", "x"), write("exports/pictures/b.png", "x")
+    assert [path.name for path in find_files([tmp_path / "exports" / "*"])] == ["a.csv"]
+    with pytest.raises(InputError, match="A folder must hold at least one product file"):
+        find_files([tmp_path / "exports" / "pict*"])
+
+
 def test_file_with_brackets_in_its_name_is_no_pattern(write):
     path = write("shop [1].csv", "x")
     assert find_files([path]) == [path]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prodcls_tf.data.folding import fold_row
 from prodcls_tf.data.intake import survey
+from prodcls_tf.errors import DataError, InputError
 from prodcls_tf.settings import DataSettings
 from tests.prodcls_tf.data.shop import PLENTY, SETTINGS, save
 
@@ -43,13 +45,24 @@ def test_no_text_is_in_two_splits(one, two, three):
 # Shares under which even a few rows leave some in each split.
 LARGE = DataSettings(val_share=0.3, test_share=0.3)
 
+# Near duplicates in several categories, some of which occur once.
+MIXED = st.lists(
+    st.tuples(
+        st.builds("{} case of red leather {}".format, st.sampled_from("abcdef"), st.integers(0, 3)),
+        st.sampled_from(["radio", "lamp", "rare", "rarer"])
+        | st.integers(0, 99).map("once {}".format),
+    ),
+    max_size=12,
+)
 
-@given(st.lists(ROWS, min_size=2, max_size=4))
-def test_no_row_moves_from_test_to_train_whatever_comes(files):
+
+@given(st.lists(MIXED, min_size=2, max_size=4), st.randoms(use_true_random=False))
+def test_no_row_moves_from_test_to_train_whatever_comes(files, order):
     with tempfile.TemporaryDirectory() as folder:
         splits, rows, before = Path(folder, "splits"), [], {}
         for added in files:
-            rows = [*added, *rows]
+            rows = [*rows, *added]
+            order.shuffle(rows)
             now = kept_rows(rows, splits, LARGE)
             for text, (split, _) in before.items():
                 assert (split, now.get(text, ("gone",))[0]) != ("test", "train")
@@ -114,9 +127,25 @@ def test_rows_that_chose_weights_are_learned_from_where_their_category_has_no_ot
     assert after[val] == ("train", "rare")
 
 
-def test_row_that_was_tested_on_is_learned_from_where_its_category_has_no_other_left(tmp_path):
-    rows = [("thing one", "rare"), ("thing other", "rare")]
-    settings = DataSettings(val_share=0.05, test_share=0.45)
-    found = kept_rows(rows, tmp_path / "splits", settings)
-    left = [row for row in rows if found[row[0]][0] == "test"]
-    assert kept_rows(left, tmp_path / "splits", settings)[left[0][0]] == ("train", "rare")
+def test_tested_row_that_a_new_category_claims_is_not_learned_from(tmp_path):
+    before = kept_rows([], tmp_path / "splits")
+    held = next(text for text, (split, _) in before.items() if split == "test")
+    after = kept_rows([(held, "brand new")], tmp_path / "splits")
+    assert after.get(held, ("gone",))[0] != "train"
+
+
+def test_survey_that_is_refused_leaves_what_is_remembered(tmp_path):
+    kept_rows([], tmp_path / "splits")
+    (file,) = (tmp_path / "splits").iterdir()
+    before = file.read_bytes()
+    save(tmp_path / "all.csv", [(f"lamp {i}", "lamp") for i in range(60)])
+    with pytest.raises(InputError, match="at least two categories"):
+        survey({"all": [tmp_path / "all.csv"]}, SETTINGS, tmp_path / "splits")
+    assert file.read_bytes() == before
+
+
+def test_damaged_memory_is_told_before_the_files_are_read(tmp_path):
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits" / "a.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match=r"a\.gz"):
+        survey({"all": [tmp_path / "gone.csv"]}, SETTINGS, tmp_path / "splits")
