@@ -217,6 +217,7 @@ def _launch(
         try:
             return launch(guard)
         except _OutdatedError:
+            _logger.info("Rows are split again: more of their former splits is known by now")
             return launch(lambda step, done: step == _INTAKE or guard(step, done))
     except DataError:
         stopped = accepted.candidate(folder.schema)

@@ -75,27 +75,10 @@ def decide(
         verdict = np.memmap(verdicts, np.uint8, "r+")
     found = {name: _Tally() for name in _NAMED}
     _by_text(runs, verdict, found, majority=settings.conflicts == "majority")
-    terms = Terms.of(settings, given)
-    shares = Shares(names, terms.val_share, terms.test_share)
-    by_key = sorted_by_key(runs, verdict, verdicts.with_suffix(".keys"))
-    count_keys(by_key, shares, terms, memory)
     # A group column says in the place of near duplicates what belongs together.
     near = settings.near_duplicates != "off" and not settings.group
-
-    def place_all(lacking: Array) -> _Counts:
-        counts, alike, moved = _Counts(len(names)), _Tally(), _Tally()
-        for records, fate, given_back in place_keys(by_key, shares, terms, memory, lacking):
-            verdict[records["row"]] = fate
-            counts.add(records, fate)
-            moved.add(records[given_back])
-            if near:
-                alike.add(records[_repeated(records["position"])])
-        found.update(near_duplicates=alike, moved_to_train=moved)
-        return counts
-
-    counts = place_all(np.zeros(len(names), bool))
-    if counts.lacking.any():
-        counts = place_all(counts.lacking)
+    by_key = sorted_by_key(runs, verdict, verdicts.with_suffix(".keys"))
+    counts = _by_key(by_key, verdict, names, found, Terms.of(settings, given), memory, near=near)
     firsts = _by_category(runs, verdict, counts, found)
     rows = np.zeros(len(Verdict), np.int64)
     for start in range(0, len(verdict), _CHUNK):
@@ -163,6 +146,34 @@ def _by_text(
         found["cross_split"].add(records[fate == Verdict.CROSS_SPLIT])
         conflict = fate == Verdict.CONFLICT
         found["conflicts"].add(records[conflict], records[rival[conflict]] if majority else None)
+
+
+def _by_key(
+    by_key: Sequence[Run],
+    verdict: Array,
+    names: Sequence[str],
+    found: dict[str, _Tally],
+    terms: Terms,
+    memory: Optional[Memory],
+    *,
+    near: bool,
+) -> _Counts:
+    """Gives all rows the split of their key; once more where a category then has none in train."""
+    shares = Shares(names, terms.val_share, terms.test_share)
+    count_keys(by_key, shares, terms, memory)
+    lacking = np.zeros(len(names), bool)
+    while True:
+        counts, alike, moved = _Counts(len(names)), _Tally(), _Tally()
+        for records, fate, given_back in place_keys(by_key, shares, terms, memory, lacking):
+            verdict[records["row"]] = fate
+            counts.add(records, fate)
+            moved.add(records[given_back])
+            if near:
+                alike.add(records[_repeated(records["position"])])
+        if lacking.any() or not counts.lacking.any():
+            found.update(near_duplicates=alike, moved_to_train=moved)
+            return counts
+        lacking = counts.lacking
 
 
 def _repeated(numbers: Array) -> Array:

@@ -14,8 +14,9 @@ The rules, in this order:
 5. Rows of `all` or `train` go to val and test by their key, as far as those have no files of their
    own. The key is the value of the column `data.group` where the row has one; else what near
    duplicates share (`near`), or the folded text where those are off. A key stays in the split that
-   an earlier run gave it (`placements`). Of the new keys of a category, that of a key's first row,
-   so many go to test and to val as their shares lack (`shares`), chosen by the key's digest.
+   an earlier run gave it (`placements`), but for rule 6. Of the new keys of a category, that of a
+   key's first row, so many go to test and to val as their shares lack (`shares`), chosen by the
+   key's digest.
 6. A category none of whose rows would then be in train gives train all its keys but those that an
    earlier run has tested on, and is not measured.
 7. A row whose category train does not have even so is left out.

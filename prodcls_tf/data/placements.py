@@ -26,8 +26,8 @@ from prodcls_tf.errors import DataError, OutputError
 from prodcls_tf.features import SPLITS
 from prodcls_tf.settings import DataSettings
 
-# A key, as in `ledger.RECORD`; its split, as in `features.SPLITS`; runs over other files since the
-# key was seen last.
+# A key, as in `ledger.RECORD`; its split, as in `features.SPLITS`; how many runs that split rows
+# anew have not seen it.
 PLACEMENT = np.dtype([("key", "<u8"), ("split", "u1"), ("unseen", "u1")])
 
 # What has no split yet.
@@ -36,8 +36,8 @@ NOWHERE = len(SPLITS)
 # Runs that a key is remembered for without being seen: products come back, but not for ever.
 KEPT_RUNS = 20
 
-# Files that are kept for other settings: who tries some may return.
-_KEPT_FILES = 5
+# Files that are kept for other settings, those that were used last: who tries some may return.
+_OTHERS = 4
 
 # Keys are as good as random, so that no effort makes them smaller.
 _EFFORT = 1
@@ -175,7 +175,7 @@ def check(folder: Path) -> None:
 
 
 def agree(own: Path, folder: Path) -> bool:
-    """Says whether a run's placements leave those in the test that were there in another run.
+    """Says whether a run's placements have those keys in the test that are remembered to be there.
 
     A result that was kept from an earlier run may know less than is remembered since.
 
@@ -188,10 +188,11 @@ def agree(own: Path, folder: Path) -> bool:
     """
     terms = _head(own).terms
     memory = Placements(terms.file_in(folder), terms)
-    return not any(
-        ((memory.splits(batch["key"]) == _TEST) & (batch["split"] != _TEST)).any()
-        for batch in _batches(own, terms)
-    )
+    for batch in _batches(own, terms):
+        known = memory.splits(batch["key"])
+        if ((known != NOWHERE) & ((known == _TEST) != (batch["split"] == _TEST))).any():
+            return False
+    return True
 
 
 def remember(own: Path, folder: Path) -> None:
@@ -213,17 +214,19 @@ def remember(own: Path, folder: Path) -> None:
     draft = memory.with_name(f".{memory.name}-{os.getpid()}")
     try:
         if memory.exists() and _head(memory).taken == digest:
+            memory.touch()
             return
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(f".{memory.name}-*"):
+            left.unlink()
         former = _batches(memory, terms) if memory.exists() else iter(())
         with writing(draft, terms, taken=digest) as add:
             for batch in _merged(former, _batches(own, terms)):
                 add(batch)
         draft.replace(memory)
         sync_folder(folder)
-        for old in sorted(folder.glob("*.gz"), key=lambda path: path.stat().st_mtime)[
-            :-_KEPT_FILES
-        ]:
+        others = [path for path in folder.glob("[!.]*.gz") if path != memory]
+        for old in sorted(others, key=lambda path: path.stat().st_mtime)[:-_OTHERS]:
             old.unlink()
     except OSError as error:
         raise OutputError(
@@ -285,8 +288,8 @@ def _opened(path: Path) -> Iterator[tuple[_Head, gzip.GzipFile]]:
         why = str(error).partition("\n")[0]
         raise DataError(
             f"The splits that rows went to must be readable. Received {path}: {why}. Bring the "
-            "file back. Or remove it: then rows are split afresh, and a few of those that were "
-            "tested on are trained on."
+            "file back. Or remove it: then the rows of changed files are split afresh, and a few "
+            "that were tested on are trained on."
         ) from None
 
 

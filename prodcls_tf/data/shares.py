@@ -32,9 +32,6 @@ class Shares:
       val_share: share of the keys that go to val, 0 to 1.
       test_share: share of them that go to test.
 
-    Attributes:
-      known: keys that earlier runs have placed, by split and category.
-
     Example:
       >>> shares = Shares(["lamp"], val_share=0.1, test_share=0.2)
       >>> lamps, new = np.zeros(20, int), np.full(20, NOWHERE)
@@ -45,12 +42,12 @@ class Shares:
     """
 
     def __init__(self, names: Sequence[str], val_share: float, test_share: float) -> None:
-        self.known: Array = np.zeros((len(SPLITS), len(names)), np.int64)
+        self._known: Array = np.zeros((len(SPLITS), len(names)), np.int64)
         self._names = names
         self._shares = {_VAL: val_share, _TEST: test_share}
         self._keys = np.zeros(len(names), np.int64)
         self._placed = np.zeros(len(names), np.int64)
-        self._missing = dict.fromkeys(self._shares, self._keys)
+        self._missing: dict[int, Array] = {}
 
     def count(self, category: Array, split: Array) -> None:
         """Counts keys.
@@ -61,7 +58,7 @@ class Shares:
         """
         self._keys += self._of(category)
         for number in range(len(SPLITS)):
-            self.known[number] += self._of(category[split == number])
+            self._known[number] += self._of(category[split == number])
 
     def begin(self) -> None:
         """Begins to place the keys, all of which have been counted; may be asked for once more."""
@@ -89,10 +86,10 @@ class Shares:
         spare = np.maximum(self._keys - 1, 0)
         test = np.minimum(self._wanted(_TEST), spare)
         val = np.minimum(self._wanted(_VAL), spare - test)
-        new = self._keys - self.known.sum(axis=0)
-        spare = np.where(self.known[_TRAIN] > 0, new, np.maximum(new - 1, 0))
-        test = np.clip(test - self.known[_TEST], 0, spare)
-        val = np.clip(val - self.known[_VAL], 0, spare - test)
+        new = self._keys - self._known.sum(axis=0)
+        spare = np.where(self._known[_TRAIN] > 0, new, np.maximum(new - 1, 0))
+        test = np.clip(test - self._known[_TEST], 0, spare)
+        val = np.clip(val - self._known[_VAL], 0, spare - test)
         return {_TEST: test, _VAL: val}
 
     def _wanted(self, split: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import tracemalloc
 
@@ -165,16 +166,35 @@ def test_what_becomes_of_like_rows_is_no_matter_of_keys():
     assert terms(near_duplicates="group") == terms(near_duplicates="drop")
 
 
-def test_files_for_other_settings_are_bounded(memory):
+def test_files_of_the_settings_used_last_are_kept(memory):
     for number in range(9):
-        folder = memory({1: TEST}, terms(group=f"column {number}"))
+        memory({1: TEST}, terms(group=f"column {number}"))
+        # In use all the time, though there is nothing new to take.
+        folder = memory({2: TEST})
     assert len(list(folder.iterdir())) == 5
+    assert load(folder) == {2: TEST}
+    assert load(folder, terms(group="column 8")) == {1: TEST}
+
+
+def test_file_just_written_is_kept_whatever_the_clock_says(memory):
+    for number in range(6):
+        for path in memory({1: TEST}, terms(group=f"column {number}")).iterdir():
+            os.utime(path, (4e9, 4e9))
+    assert load(memory({2: TEST})) == {2: TEST}
+
+
+def test_leftover_of_a_killed_run_is_removed(tmp_path, memory):
+    left = TERMS.file_in(tmp_path / "memory").with_name(f".{TERMS.file_in(tmp_path).name}-123")
+    left.parent.mkdir()
+    left.touch()
+    assert len(list(memory({1: TEST}).iterdir())) == 1
 
 
 def test_result_that_knows_less_than_is_remembered_does_not_agree(tmp_path, memory):
     folder = memory({1: TEST, 2: TRAIN})
-    assert agree(save(tmp_path / "same", {1: TEST, 2: TEST, 3: TRAIN}), folder)
+    assert agree(save(tmp_path / "same", {1: TEST, 2: VAL, 3: TEST}), folder)
     assert not agree(save(tmp_path / "older", {1: TRAIN, 3: TEST}), folder)
+    assert not agree(save(tmp_path / "later", {1: TEST, 2: TEST}), folder)
     assert agree(save(tmp_path / "other", {1: TRAIN}, terms(group="sku")), folder)
 
 
