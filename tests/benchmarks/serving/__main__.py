@@ -60,7 +60,7 @@ def main() -> int:
 
 
 def _compare(model: InProcess, base: Path, batching: Path, seconds: float, rounds: int) -> None:
-    rows, fields = _rows(model.fields), model.fields
+    rows, fields = sample_rows(model.fields), model.fields
     one, many = rows[:1], rows[:_BATCH]
     flags = ("--enable_batching", f"--batching_parameters_file={batching}")
     with Server(base) as plain, Server(base, *flags) as merging:
@@ -115,7 +115,7 @@ def _latency(
 
 
 def _swap(base: Path, fields: Sequence[str], seconds: float) -> None:
-    rows = _rows(fields)
+    rows = sample_rows(fields)
     with Server(base) as server:
         for clients, size, pause in _SWAP_LOADS:
             what = f"{clients} clients, {size} rows, {1000 * pause:.0f} ms apart"
@@ -135,7 +135,7 @@ def _quantiles(what: str, taken: list[float]) -> None:
     _say(f"| {what} | {len(taken)} | {p50:.1f} | {p99:.1f} | {largest:.1f} |")
 
 
-def _rows(fields: Sequence[str]) -> list[list[str]]:
+def sample_rows(fields: Sequence[str]) -> list[list[str]]:
     """Products of the sample, the same in every run; a title where there is no such column."""
     sample = pd.read_csv(_SAMPLE, dtype=str, keep_default_na=False).sample(frac=1, random_state=0)
     columns = [sample[field if field in sample else "title"] for field in fields]
