@@ -102,29 +102,31 @@ def test_same_rows_once_more_are_split_in_the_same_way(tmp_path):
     assert kept_rows(rows, tmp_path / "splits") == once == kept_rows(rows)
 
 
-def test_row_that_was_tested_on_is_left_out_where_its_category_loses_its_train_row(tmp_path):
-    rows = [("thing one", "rare"), ("thing other", "rare")]
-    settings = DataSettings(val_share=0.05, test_share=0.45)
-    found = kept_rows(rows, tmp_path / "splits", settings)
-    (held,) = [
-        text for text, (split, category) in found.items() if (split, category) == ("test", "rare")
-    ]
-    (learned,) = {text for text, _ in rows} - {held}
-    after = kept_rows([*rows, (learned, "lamp"), (learned, "lamp")], tmp_path / "splits", settings)
+PAIR = [("thing one", "rare"), ("thing other", "rare")]
+
+
+@pytest.fixture
+def bereft(tmp_path):
+    """A category of two rows, one of them held out, whose other one then goes to another."""
+
+    def _bereft(split, settings):
+        found = kept_rows(PAIR, tmp_path / "splits", settings)
+        (held,) = [text for text, _ in PAIR if found[text][0] == split]
+        (learned,) = {text for text, _ in PAIR} - {held}
+        taken = [(learned, "lamp")] * 2
+        return held, kept_rows([*PAIR, *taken], tmp_path / "splits", settings)
+
+    return _bereft
+
+
+def test_row_that_was_tested_on_is_left_out_where_its_category_loses_its_train_row(bereft):
+    held, after = bereft("test", DataSettings(val_share=0.05, test_share=0.45))
     assert held not in after
-    assert after[learned] == ("train", "lamp")
 
 
-def test_rows_that_chose_weights_are_learned_from_where_their_category_has_no_other(tmp_path):
-    rows = [("thing one", "rare"), ("thing other", "rare")]
-    settings = DataSettings(val_share=0.45, test_share=0.05)
-    found = kept_rows(rows, tmp_path / "splits", settings)
-    (val,) = [
-        text for text, (split, category) in found.items() if (split, category) == ("val", "rare")
-    ]
-    (learned,) = {text for text, _ in rows} - {val}
-    after = kept_rows([*rows, (learned, "lamp"), (learned, "lamp")], tmp_path / "splits", settings)
-    assert after[val] == ("train", "rare")
+def test_rows_that_chose_weights_are_learned_from_where_their_category_has_no_other(bereft):
+    held, after = bereft("val", DataSettings(val_share=0.45, test_share=0.05))
+    assert after[held] == ("train", "rare")
 
 
 def test_tested_row_that_a_new_category_claims_is_not_learned_from(tmp_path):
