@@ -34,6 +34,8 @@ from prodcls_tf.release.order import config_file, read_order
 from prodcls_tf.settings import Settings
 from prodcls_tf.tuning.results import Search
 
+_SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
+
 
 class IntakeFiles(NamedTuple):
     """What intake leaves beside the examples.
@@ -47,9 +49,6 @@ class IntakeFiles(NamedTuple):
     report: Path
     rejects: Path
     splits: Path
-
-
-_SETTING_OF = {"accuracy": "evaluation.min_accuracy", "macro_f1": "evaluation.min_macro_f1"}
 
 
 def collect(steps: Mapping[str, Step], settings: Settings, sources: Sources) -> Summary:
