@@ -79,6 +79,9 @@ class SessionOptions:
                 allow_growth=self.allow_growth,
             ),
             graph_options=tf.compat.v1.GraphOptions(rewrite_options=_REWRITING),
+            # An idle thread would look for work without a pause, for a while, on the core that gRPC
+            # needs to hand out the answer.
+            experimental=tf.compat.v1.ConfigProto.Experimental(disable_thread_spinning=True),
         )
 
 

@@ -4,6 +4,8 @@
 
 The server, the process that calls the SavedModel, and the load are three processes on one machine.
 What is compared is measured alternately, round by round; the figures are medians of the rounds.
+The rounds of a single client are short, and more: the speed of a machine's cores changes from one
+second to the next by more than what is measured there.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from tests.benchmarks.serving.processes import NAME, InProcess, Pushing, Rows, S
 
 _SAMPLE = Path(__file__).parents[3] / "prodcls_tf/sample/products.csv"
 _BATCH = 32
+_SHORT_SECONDS = 1.0
 _SWAP_SECONDS = 6.0
 # Clients, rows of a request, and seconds between an answer and the next request: all that two cores
 # can do, and half of it.
@@ -34,6 +37,9 @@ batch_timeout_micros { value: 0 }
 max_enqueued_batches { value: 32 }
 num_batch_threads { value: 2 }
 """
+
+# Calls for so many seconds; returns how long each call took.
+Calls = Callable[[float], list[float]]
 
 
 def main() -> int:
@@ -67,11 +73,11 @@ def _compare(model: InProcess, base: Path, batching: Path, seconds: float, round
         for server in (plain, merging):
             server.time([one] * 2 * _BATCH, 1.0, fields)
 
-        def called(asked: Rows, callers: int) -> Callable[[], list[float]]:
-            return lambda: model.time(asked, callers, seconds)
+        def called(asked: Rows, callers: int) -> Calls:
+            return lambda seconds: model.time(asked, callers, seconds)
 
-        def served(server: Server, questions: Sequence[Rows]) -> Callable[[], list[float]]:
-            return lambda: server.time(questions, seconds, fields)
+        def served(server: Server, questions: Sequence[Rows]) -> Calls:
+            return lambda seconds: server.time(questions, seconds, fields)
 
         _say("| rows a second | in process | served | ratio |\n|---|---|---|---|")
         for callers in (1, 2, 4):
@@ -84,30 +90,30 @@ def _compare(model: InProcess, base: Path, batching: Path, seconds: float, round
         _throughput(what, *both, (_BATCH, 1), seconds, rounds)
         _say("\n| one client, 1 row: ms | in process | served | difference |\n|---|---|---|---|")
         for name, server in (("each by itself", plain), ("--enable_batching", merging)):
-            _latency(name, called(one, 1), served(server, [one]), rounds)
+            _latency(name, called(one, 1), served(server, [one]), seconds * rounds)
 
 
 def _throughput(
     what: str,
-    call: Callable[[], list[float]],
-    serve: Callable[[], list[float]],
+    call: Calls,
+    serve: Calls,
     rows: tuple[int, int],
     seconds: float,
     rounds: int,
 ) -> None:
     speeds = [
-        (len(call()) * rows[0] / seconds, len(serve()) * rows[1] / seconds) for _ in range(rounds)
+        (len(call(seconds)) * rows[0] / seconds, len(serve(seconds)) * rows[1] / seconds)
+        for _ in range(rounds)
     ]
     called, served = (statistics.median(column) for column in zip(*speeds, strict=True))
     ratio = statistics.median(b / a for a, b in speeds)
     _say(f"| {what} | {called:.0f} | {served:.0f} | {ratio:.2f} |")
 
 
-def _latency(
-    what: str, call: Callable[[], list[float]], serve: Callable[[], list[float]], rounds: int
-) -> None:
+def _latency(what: str, call: Calls, serve: Calls, seconds: float) -> None:
     medians = [
-        tuple(1000 * statistics.median(taken) for taken in (call(), serve())) for _ in range(rounds)
+        tuple(1000 * statistics.median(calls(_SHORT_SECONDS)) for calls in (call, serve))
+        for _ in range(max(1, round(seconds / _SHORT_SECONDS)))
     ]
     called, served = (statistics.median(column) for column in zip(*medians, strict=True))
     more = statistics.median(b - a for a, b in medians)

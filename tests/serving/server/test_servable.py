@@ -214,6 +214,10 @@ def test_options_reach_the_session():
     assert options.gpu_options.allow_growth
 
 
+def test_idle_threads_leave_the_cores_to_others():
+    assert SessionOptions().to_proto().experimental.disable_thread_spinning
+
+
 def test_what_makes_no_run_faster_is_left_out_of_planning():
     rewriting = SessionOptions().to_proto().graph_options.rewrite_options
     assert rewriting.meta_optimizer_iterations == RewriterConfig.ONE
